@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "assembler.h"
+
+#include "move-error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct _MossShelf
+{
+  GHashTable *segments; /* id (32 bytes) → GBytes */
+  guint64 bytes;
+};
+
+static guint
+id_hash (gconstpointer data)
+{
+  guint hash;
+
+  memcpy (&hash, data, sizeof hash); /* ids are hashes already */
+  return hash;
+}
+
+static gboolean
+id_equal (gconstpointer a, gconstpointer b)
+{
+  return memcmp (a, b, 32) == 0;
+}
+
+MossShelf *
+moss_shelf_new (void)
+{
+  MossShelf *shelf = g_new0 (MossShelf, 1);
+
+  shelf->segments = g_hash_table_new_full (id_hash, id_equal, g_free,
+                                           (GDestroyNotify) g_bytes_unref);
+  return shelf;
+}
+
+void
+moss_shelf_free (MossShelf *shelf)
+{
+  g_hash_table_unref (shelf->segments);
+  g_free (shelf);
+}
+
+void
+moss_shelf_add (MossShelf *shelf, const guint8 *id, GBytes *plain)
+{
+  if (g_hash_table_contains (shelf->segments, id))
+    return;
+  shelf->bytes += g_bytes_get_size (plain);
+  g_hash_table_insert (shelf->segments, g_memdup2 (id, 32), g_bytes_ref (plain));
+}
+
+GBytes *
+moss_shelf_find (MossShelf *shelf, const guint8 *id)
+{
+  return g_hash_table_lookup (shelf->segments, id);
+}
+
+guint64
+moss_shelf_bytes (MossShelf *shelf)
+{
+  return shelf->bytes;
+}
+
+GVariant *
+moss_shelf_missing (MossShelf *shelf, const MossManifest *manifest, guint *n)
+{
+  GVariantBuilder builder;
+  guint count = 0;
+  g_autoptr (GHashTable) asked = g_hash_table_new (id_hash, id_equal);
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(ayay)"));
+  for (guint i = 0; i < manifest->segments->len; i++)
+    {
+      MossSegment *segment = &g_array_index (manifest->segments, MossSegment, i);
+
+      if (moss_shelf_find (shelf, segment->id) != NULL
+          || !g_hash_table_add (asked, segment->id))
+        continue;
+      g_variant_builder_add (&builder, "(@ay@ay)",
+                             g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, segment->id, 32, 1),
+                             g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, segment->key, 32, 1));
+      count++;
+    }
+  if (n != NULL)
+    *n = count;
+  return g_variant_builder_end (&builder);
+}
+
+typedef struct
+{
+  gpointer data;
+  gsize size;
+} Mapping;
+
+static void
+unmap (gpointer data)
+{
+  Mapping *mapping = data;
+
+  munmap (mapping->data, mapping->size);
+  g_free (mapping);
+}
+
+static GBytes *
+map_sealed (int fd, GError **error)
+{
+  struct stat info;
+  int seals = fcntl (fd, F_GET_SEALS);
+  gpointer data;
+  Mapping *mapping;
+
+  if (fstat (fd, &info) < 0 || seals < 0 || !(seals & F_SEAL_SHRINK) || !(seals & F_SEAL_WRITE))
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                   "The store gave content that is not sealed");
+      return NULL;
+    }
+  if (info.st_size == 0)
+    return g_bytes_new (NULL, 0);
+  data = mmap (NULL, info.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  if (data == MAP_FAILED)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                   "The store's content can't be mapped: %s", g_strerror (errno));
+      return NULL;
+    }
+  mapping = g_new (Mapping, 1);
+  mapping->data = data;
+  mapping->size = info.st_size;
+  return g_bytes_new_with_free_func (data, mapping->size, unmap, mapping);
+}
+
+gboolean
+moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVariant *lengths,
+                 GError **error)
+{
+  g_autoptr (GBytes) all = map_sealed (content, error);
+  gsize n = g_variant_n_children (refs), offset = 0;
+
+  if (all == NULL)
+    return FALSE;
+  if (g_variant_n_children (lengths) != n)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                   "The store gave another number of objects than were asked for");
+      return FALSE;
+    }
+  for (gsize i = 0; i < n; i++)
+    {
+      guint32 length;
+      gsize id_size;
+      const guint8 *id;
+      g_autoptr (GVariant) id_value = NULL;
+      g_autoptr (GBytes) plain = NULL;
+
+      g_variant_get_child (lengths, i, "u", &length);
+      g_variant_get_child (refs, i, "(@ay@ay)", &id_value, NULL);
+      id = g_variant_get_fixed_array (id_value, &id_size, 1);
+      if (id_size != 32 || length > g_bytes_get_size (all) - offset)
+        {
+          g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                       "The store gave less content than it says");
+          return FALSE;
+        }
+      plain = g_bytes_new_from_bytes (all, offset, length);
+      moss_shelf_add (shelf, id, plain);
+      offset += length;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_all (int fd, const guint8 *data, gsize size, guint64 offset)
+{
+  while (size > 0)
+    {
+      gssize n = pwrite (fd, data, size, offset);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        return FALSE;
+      data += n;
+      size -= n;
+      offset += n;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_run (int fd, const guint8 *data, const MossRun *run, guint64 block, const guint8 *keep)
+{
+  guint32 done = 0;
+
+  data += (gsize) run->first * MOSS_BLOCK_SIZE;
+  while (done < run->blocks)
+    {
+      guint32 n = 1;
+      gboolean kept = keep != NULL && keep[block + done];
+
+      while (done + n < run->blocks && (keep != NULL && keep[block + done + n]) == kept)
+        n++;
+      if (!kept
+          && !write_all (fd, data + (gsize) done * MOSS_BLOCK_SIZE, (gsize) n * MOSS_BLOCK_SIZE,
+                         (block + done) * MOSS_BLOCK_SIZE))
+        return FALSE;
+      done += n;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_runs (int fd, const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
+            const guint8 *keep, GError **error)
+{
+  guint64 block = 0;
+
+  for (guint i = 0; i < file->runs->len; i++)
+    {
+      const MossRun *run = &g_array_index (file->runs, MossRun, i);
+
+      if (run->segment != MOSS_SEGMENT_ZERO)
+        {
+          const MossSegment *segment
+              = &g_array_index (manifest->segments, MossSegment, run->segment);
+          GBytes *plain = moss_shelf_find (shelf, segment->id);
+
+          if (plain == NULL
+              || g_bytes_get_size (plain) != (gsize) segment->blocks * MOSS_BLOCK_SIZE)
+            {
+              g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                           "The snapshot is damaged: a part of %s is missing", file->name);
+              return FALSE;
+            }
+          if (!write_run (fd, g_bytes_get_data (plain, NULL), run, block, keep))
+            {
+              g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                           "There is no room for %s: %s", file->name, g_strerror (errno));
+              return FALSE;
+            }
+        }
+      block += run->blocks;
+    }
+  return TRUE;
+}
+
+int
+moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
+               const guint8 *keep, GError **error)
+{
+  int fd = memfd_create (file->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  if (fd < 0)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                   "There is no room for %s: %s", file->name, g_strerror (errno));
+      return -1;
+    }
+  if (!write_runs (fd, manifest, file, shelf, keep, error))
+    {
+      close (fd);
+      return -1;
+    }
+  if (ftruncate (fd, file->size) < 0
+      || fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                   "%s can't be sealed: %s", file->name, g_strerror (errno));
+      close (fd);
+      return -1;
+    }
+  return fd;
+}

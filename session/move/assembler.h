@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "manifest.h"
+
+G_BEGIN_DECLS
+
+/* The plaintext of segments that are at hand, by object id. Filled ahead of a restore; one thread
+ * at a time. */
+typedef struct _MossShelf MossShelf;
+
+MossShelf *moss_shelf_new (void);
+void moss_shelf_free (MossShelf *shelf);
+
+void moss_shelf_add (MossShelf *shelf, const guint8 *id, GBytes *plain);
+/* Borrowed, or NULL. */
+GBytes *moss_shelf_find (MossShelf *shelf, const guint8 *id);
+guint64 moss_shelf_bytes (MossShelf *shelf);
+
+/* The segments of a manifest that are not at hand, as a(ayay) for Net1.Get, in the manifest's
+ * order; floating. n may be NULL. */
+GVariant *moss_shelf_missing (MossShelf *shelf, const MossManifest *manifest, guint *n);
+/* Takes what Net1.Get gave for refs: a sealed memfd with all of them, one after the other, and
+ * their lengths (au). The descriptor is borrowed; its content stays mapped. Fails with CORRUPT. */
+gboolean moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVariant *lengths,
+                          GError **error);
+
+/* Writes one file of a manifest into a new sealed memfd. keep: one byte a block, where 1 means
+ * that it is not needed and stays a hole; NULL: all are needed. Returns the descriptor, or −1 with
+ * CORRUPT (a segment is not at hand or has the wrong length) or FULL. Any thread. */
+int moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
+                   const guint8 *keep, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossShelf, moss_shelf_free)
+
+G_END_DECLS
