@@ -71,5 +71,6 @@ def test_machines_see_only_themselves(lab):
 
 
 if __name__ == "__main__":
+    tap.need_root()
     with hosts.Lab() as test_lab:
         tap.run(globals(), test_lab)
