@@ -26,6 +26,9 @@ typedef enum
 
 GQuark moss_criu_error_quark (void);
 
+/* Called in the calling thread. FALSE cancels the dump with the error set. */
+typedef gboolean (*MossCriuHook) (gpointer data, GError **error);
+
 typedef struct
 {
   const char *program;    /* path of criu; NULL: /opt/moss-criu/sbin/criu, else the one in PATH */
@@ -35,6 +38,8 @@ typedef struct
   gboolean tcp_close;     /* TCP connections are closed by the move (always wanted so far) */
   guint timeout_s;        /* CRIU gives up after so many seconds; 0 means 10 */
   const char *name;       /* how messages call the app ("mousepad"); NULL: "the app" */
+  MossCriuHook frozen;    /* see moss_criu_dump(); may be NULL */
+  gpointer frozen_data;
 } MossCriuConfig;
 
 typedef struct
@@ -46,12 +51,12 @@ typedef struct
   guint32 criu_frozen_us; /* dump: CRIU's own count of the time the tasks were stopped */
 } MossCriuStats;
 
-/* Called right before CRIU stops the tasks, in the calling thread. FALSE cancels the dump with
- * the error set; nothing was touched then. */
-typedef gboolean (*MossCriuHook) (gpointer data, GError **error);
-
 /* Dumps the tree below init_pid (as seen from here) into images_dirfd, best on tmpfs.
  * cgroup_dirfd is the cgroup v2 directory that holds just this sandbox.
+ * before_freeze is called right before CRIU stops the tasks (the display detaches there);
+ * config->frozen as soon as everything is dumped and frozen. The layer must be exported in the
+ * latter and not later: names that CRIU gave to files that have none (link remaps) stand in the
+ * file tree only until it returns.
  * TRUE: the images are complete and the tasks are frozen by cgroup.freeze (the caller writes 0 to
  * let them run on, or kills them). FALSE: they run on, and error says why in a sentence.
  * Blocks; any thread. stats may be NULL. */
@@ -75,10 +80,5 @@ char *moss_criu_version (const MossCriuConfig *config, GError **error);
  * Runs `criu check` and fills the kernel-feature cache, so call it once at start. Free with
  * g_strfreev(). */
 GStrv moss_criu_check (const MossCriuConfig *config);
-
-/* Starts a CRIU that waits for work, so that the next dump or restore saves its start-up
- * (some ms). Never needed, may be called at any time; moss_criu_cold() ends it. */
-void moss_criu_warm (const MossCriuConfig *config);
-void moss_criu_cold (void);
 
 G_END_DECLS

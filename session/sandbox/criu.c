@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Dump and restore.
+ *
+ * Dump: CRIU is told to leave the tasks running. At its "post-dump" everything is written and every
+ * task still hangs in ptrace; there the cgroup is frozen, so that when CRIU lets go, no task
+ * executes one instruction of its own. Whatever fails before leaves the app running.
+ *
+ * Restore: CRIU works inside the sandbox's cgroup, so that all it makes is born there. At
+ * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is frozen before
+ * it lets go. CRIU goes on even when that notification fails or we are gone, so a guard process
+ * keeps the other end of its socket open and kills the cgroup should we die in between. */
+#define G_LOG_DOMAIN "moss-criu"
+#include "criu.h"
+#include "criu-cgroup.h"
+#include "criu-guard.h"
+#include "criu-rpc.h"
+#include "criu-stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOG_FILE "criu.log"
+#define GHOST_LIMIT (256u << 20)
+#define CPU_FPU 1
+#define CPU_INS 4
+#define CGROUPS_IGNORE 0
+#define NETWORK_LOCK_SKIP 3
+#define DEFAULT_TIMEOUT_S 10
+#define FREEZE_TIMEOUT_MS 2000
+#define KILL_TIMEOUT_MS 5000
+
+typedef struct
+{
+  const MossCriuConfig *config;
+  int cgroup_dirfd;
+  MossCriuHook before_freeze;
+  gpointer data;
+  MossCriuStats *stats;
+  gboolean frozen;
+  pid_t init_pid;
+  pid_t criu_pid;
+  int outside_dirfd;
+  GError *error;
+} Move;
+
+static guint
+timeout_s (const MossCriuConfig *config)
+{
+  return config->timeout_s != 0 ? config->timeout_s : DEFAULT_TIMEOUT_S;
+}
+
+static void
+fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_dirfd)
+{
+  opts->images_dir_fd = images_dirfd;
+  opts->has_log_level = TRUE;
+  opts->log_level = config->log_level > 0 ? config->log_level : 1;
+  opts->log_file = (char *) LOG_FILE;
+  opts->has_notify_scripts = opts->notify_scripts = TRUE;
+  opts->has_file_locks = opts->file_locks = TRUE;
+  opts->has_link_remap = opts->link_remap = TRUE;
+  opts->has_cpu_cap = TRUE;
+  opts->cpu_cap = config->cpu_cap != 0 ? config->cpu_cap : CPU_FPU | CPU_INS;
+  opts->has_manage_cgroups_mode = TRUE;
+  opts->manage_cgroups_mode = CGROUPS_IGNORE;
+  opts->has_ghost_limit = TRUE;
+  opts->ghost_limit = config->ghost_limit != 0 ? MIN (config->ghost_limit, G_MAXUINT32)
+                                               : GHOST_LIMIT;
+  opts->has_timeout = TRUE;
+  opts->timeout = timeout_s (config);
+  opts->has_tcp_close = TRUE;
+  opts->tcp_close = config->tcp_close;
+  opts->has_network_lock = TRUE;
+  opts->network_lock = NETWORK_LOCK_SKIP;
+}
+
+/* The message of a hook that failed says more than CRIU's log about it. */
+static void
+fail (Move *move, gboolean restore, const MossCriu__Response *response, int images_dirfd,
+      GError **error)
+{
+  if (move->error != NULL)
+    {
+      g_clear_error (error);
+      g_propagate_error (error, g_steal_pointer (&move->error));
+    }
+  else if (response != NULL || error == NULL || *error == NULL
+           || (*error)->code == MOSS_CRIU_ERROR_PROTOCOL)
+    moss_criu_explain (error, move->config, restore, response, images_dirfd);
+}
+
+static gboolean
+on_dump_notify (const char *script, pid_t pid, gpointer data)
+{
+  Move *move = data;
+
+  if (g_str_equal (script, "pre-dump"))
+    return move->before_freeze == NULL || move->before_freeze (move->data, &move->error);
+  if (g_str_equal (script, "network-lock")) /* comes right after the last task was stopped */
+    move->stats->frozen_at_us = g_get_monotonic_time ();
+  if (!g_str_equal (script, "post-dump"))
+    return TRUE;
+  if (!moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
+    return FALSE;
+  move->frozen = TRUE;
+  return move->config->frozen == NULL
+         || move->config->frozen (move->config->frozen_data, &move->error);
+}
+
+static MossCriu__Response *
+ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
+{
+  MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
+  MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
+  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (move->config, FALSE, error);
+
+  if (worker == NULL)
+    return NULL;
+  fill_options (&opts, move->config, images_dirfd);
+  opts.has_pid = TRUE;
+  opts.pid = init_pid;
+  opts.has_leave_running = opts.leave_running = TRUE;
+  request.type = MOSS_CRIU_DUMP;
+  request.opts = &opts;
+  return moss_criu_worker_call (worker, &request, timeout_s (move->config) + 5,
+                                on_dump_notify, move, error);
+}
+
+gboolean
+moss_criu_dump (const MossCriuConfig *config, pid_t init_pid, int images_dirfd,
+                int cgroup_dirfd, MossCriuHook before_freeze, gpointer data,
+                MossCriuStats *stats, GError **error)
+{
+  MossCriuStats ignored = { 0 };
+  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd, .data = data,
+                .before_freeze = before_freeze, .stats = stats != NULL ? stats : &ignored };
+  MossCriu__Response *response;
+  g_autoptr (GError) local = NULL;
+  gboolean done;
+
+  memset (move.stats, 0, sizeof *move.stats);
+  move.stats->started_us = g_get_monotonic_time ();
+  response = ask_dump (&move, init_pid, images_dirfd, &local);
+  done = response != NULL && response->success && move.frozen
+         && moss_cgroup_wait_frozen (cgroup_dirfd, FREEZE_TIMEOUT_MS, &move.error);
+  if (done)
+    moss_criu_read_dump_stats (images_dirfd, move.stats);
+  else
+    {
+      fail (&move, FALSE, response, images_dirfd, &local);
+      if (move.frozen)
+        moss_cgroup_set_frozen (cgroup_dirfd, FALSE, NULL);
+      g_propagate_error (error, g_steal_pointer (&local));
+    }
+  if (done)
+    unlinkat (images_dirfd, LOG_FILE, 0);
+  if (response != NULL)
+    moss_criu__response__free_unpacked (response, NULL);
+  move.stats->done_at_us = g_get_monotonic_time ();
+  g_clear_error (&move.error);
+  return done;
+}
+
+/* A leaf beside the sandbox's cgroup: a cgroup with controllers switched on for its children can't
+ * hold CRIU itself. */
+static int
+make_outside (int cgroup_dirfd, pid_t criu_pid, char name[64], GError **error)
+{
+  int fd = -1;
+
+  g_snprintf (name, 64, "../criu-%d", (int) criu_pid);
+  if (mkdirat (cgroup_dirfd, name, 0755) == 0 || errno == EEXIST)
+    fd = openat (cgroup_dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED,
+                 "no control group for CRIU: %s", g_strerror (errno));
+  return fd;
+}
+
+static gboolean
+on_restore_notify (const char *script, pid_t pid, gpointer data)
+{
+  Move *move = data;
+
+  if (pid > 0 && move->init_pid == 0)
+    move->init_pid = pid;
+  if (!g_str_equal (script, "pre-resume"))
+    return TRUE;
+  if (moss_cgroup_add (move->outside_dirfd, move->criu_pid, &move->error)
+      && moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
+    {
+      move->frozen = TRUE;
+      return TRUE;
+    }
+  /* CRIU would go on and let them run. */
+  moss_cgroup_kill (move->cgroup_dirfd, 0, NULL);
+  return FALSE;
+}
+
+static MossCriu__Response *
+ask_restore (Move *move, MossCriuWorker *worker, int images_dirfd, const char *root_path,
+             GError **error)
+{
+  MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
+  MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
+  MossCriu__Response *response;
+  g_autoptr (MossCriuGuard) guard = NULL;
+
+  guard = moss_criu_guard_new (worker->socket, move->cgroup_dirfd, worker->pid, error);
+  if (guard == NULL || !moss_cgroup_add (move->cgroup_dirfd, worker->pid, error))
+    return NULL;
+  fill_options (&opts, move->config, images_dirfd);
+  opts.root = (char *) root_path;
+  opts.has_rst_sibling = opts.rst_sibling = TRUE;
+  request.type = MOSS_CRIU_RESTORE;
+  request.opts = &opts;
+  response = moss_criu_worker_call (worker, &request, timeout_s (move->config) + 5,
+                                    on_restore_notify, move, error);
+  if (response == NULL || !response->success || !move->frozen
+      || !moss_cgroup_wait_frozen (move->cgroup_dirfd, FREEZE_TIMEOUT_MS, &move->error))
+    {
+      moss_cgroup_kill (move->cgroup_dirfd, KILL_TIMEOUT_MS, NULL);
+      move->frozen = FALSE;
+    }
+  return response;
+}
+
+/* The restored init is our child; a dead one must not stay as a zombie. */
+static void
+bury (Move *move)
+{
+  int r;
+
+  moss_cgroup_set_frozen (move->cgroup_dirfd, FALSE, NULL);
+  if (move->init_pid <= 0)
+    return;
+  for (int i = 0; i < 200; i++)
+    {
+      r = waitpid (move->init_pid, NULL, WNOHANG);
+      if (r > 0 || (r < 0 && errno != EINTR))
+        return;
+      g_usleep (5000);
+    }
+}
+
+gboolean
+moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *root_path,
+                   int cgroup_dirfd, pid_t *init_pid, MossCriuStats *stats, GError **error)
+{
+  MossCriuStats ignored = { 0 };
+  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd, .outside_dirfd = -1,
+                .stats = stats != NULL ? stats : &ignored };
+  MossCriu__Response *response = NULL;
+  g_autoptr (GError) local = NULL;
+  MossCriuWorker *worker;
+  char outside[64] = "";
+
+  memset (move.stats, 0, sizeof *move.stats);
+  move.stats->started_us = g_get_monotonic_time ();
+  worker = moss_criu_worker_new (config, FALSE, error);
+  if (worker == NULL)
+    return FALSE;
+  move.criu_pid = worker->pid;
+  move.outside_dirfd = make_outside (cgroup_dirfd, worker->pid, outside, &local);
+  if (move.outside_dirfd >= 0)
+    response = ask_restore (&move, worker, images_dirfd, root_path, &local);
+  move.stats->frozen_at_us = g_get_monotonic_time ();
+  if (!move.frozen)
+    {
+      fail (&move, TRUE, response, images_dirfd, &local);
+      bury (&move);
+      g_propagate_error (error, g_steal_pointer (&local));
+    }
+  else
+    {
+      *init_pid = response->restore != NULL ? response->restore->pid : move.init_pid;
+      unlinkat (images_dirfd, LOG_FILE, 0);
+      unlinkat (images_dirfd, "stats-restore", 0);
+    }
+  if (response != NULL)
+    moss_criu__response__free_unpacked (response, NULL);
+  moss_criu_worker_free (worker);
+  if (move.outside_dirfd >= 0)
+    {
+      close (move.outside_dirfd);
+      unlinkat (cgroup_dirfd, outside, AT_REMOVEDIR);
+    }
+  move.stats->done_at_us = g_get_monotonic_time ();
+  g_clear_error (&move.error);
+  return move.frozen;
+}
