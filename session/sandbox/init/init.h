@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* moss-init: pid 1 of a sandbox and its display. Plain C without GLib: it is in every sandbox's
+ * memory, travels with it, and every page of it costs. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define INIT_APP_ID 1000
+#define INIT_HOME "/home/moss"
+#define INIT_RUNTIME_DIR "/run/user/1000"
+#define INIT_CONTROL_DIR "/run/moss"
+#define INIT_CONTROL_SOCKET INIT_CONTROL_DIR "/display"
+#define INIT_LOG INIT_HOME "/.cache/moss-app.log"
+
+/* ---- init-setup.c -------------------------------------------------------------------- */
+
+/* Makes directories and brings the loopback interface up. Returns what failed, or NULL. */
+const char *init_setup_system (void);
+/* Gives up every capability but those to start programs as the app's user. */
+const char *init_setup_drop_capabilities (void);
+/* Listens where sandboxd connects; returns the fd or -1. */
+int init_setup_control_socket (void);
+
+/* ---- init-start.c -------------------------------------------------------------------- */
+
+/* Starts argv as the app's user without capabilities and behind the filter. keep_fd (or
+ * -1) stays open in it. Returns its pid; on failure -1 and a sentence in why. */
+pid_t init_start (char *const *argv, const char *cwd, int keep_fd, char *why, size_t why_size);
+/* Starts the private message bus and waits until it listens. */
+pid_t init_start_bus (char *why, size_t why_size);
+/* Empties the app's log once it is large. */
+void init_trim_log (void);
+
+/* ---- init-seccomp.c ------------------------------------------------------------------ */
+
+/* Puts the filter over the calling process. Returns 0 or a negative errno. */
+int init_seccomp_load (void);
+
+/* ---- init-settings.c ----------------------------------------------------------------- */
+
+/* Writes one setting of the desktop to where GIO's keyfile backend reads it; false when the key
+ * is unknown or the value unfit. */
+bool init_settings_apply (const char *key, const char *value);
+/* The pure part: text is the old file (may be ""), returns the new one (free()) or NULL. */
+char *init_settings_edit (const char *text, const char *group, const char *key,
+                          const char *value);
