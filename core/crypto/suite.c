@@ -185,20 +185,23 @@ moss_suite_keyed_hash (guint suite,
   return ops != NULL && check (ops->keyed_hash (key, data, length, hash), "hash", ops, error);
 }
 
-/* A GBytes over memory that is wiped when it goes. */
-typedef struct
+/**
+ * moss_secret_new:
+ * @data: (out): where to write
+ *
+ * Returns: (transfer full): bytes in memory that is locked, guarded, and wiped when the last
+ *   reference goes
+ */
+GBytes *
+moss_secret_new (gsize length, guint8 **data)
 {
-  gsize length;
-  guint8 data[];
-} Secret;
+  /* libsodium puts the end at the guard page: round up, so that the start is aligned. */
+  guint8 *memory = sodium_malloc ((length + 16) & ~(gsize) 15);
 
-static void
-free_secret (gpointer data)
-{
-  Secret *secret = data;
-
-  sodium_memzero (secret->data, secret->length);
-  g_free (secret);
+  if (memory == NULL)
+    g_error ("no memory for a secret of %" G_GSIZE_FORMAT " bytes", length);
+  *data = memory;
+  return g_bytes_new_with_free_func (memory, length, sodium_free, memory);
 }
 
 /**
@@ -211,14 +214,12 @@ moss_suite_signing_keygen (guint suite, GBytes **secret, GBytes **public_key, GE
 {
   const MossSuiteOps *ops = find (suite, error);
   g_autoptr (GBytes) made = NULL;
-  Secret *memory;
+  guint8 *data;
 
   if (ops == NULL)
     return FALSE;
-  memory = g_malloc0 (sizeof (Secret) + ops->secret_bytes);
-  memory->length = ops->secret_bytes;
-  made = g_bytes_new_with_free_func (memory->data, ops->secret_bytes, free_secret, memory);
-  if (!check (ops->signing_keygen (memory->data), "make a signing key", ops, error))
+  made = moss_secret_new (ops->secret_bytes, &data);
+  if (!check (ops->signing_keygen (data), "make a signing key", ops, error))
     return FALSE;
   *public_key = moss_suite_signing_public (suite, made, error);
   if (*public_key == NULL)

@@ -33,6 +33,8 @@ void moss_crypto_random (guint8 *out, gsize length);
 gboolean moss_crypto_equal (const guint8 *a, const guint8 *b, gsize length);
 void moss_crypto_wipe (gpointer data, gsize length);
 
+GBytes *moss_secret_new (gsize length, guint8 **data);
+
 gboolean moss_suite_known (guint suite, GError **error);
 gsize moss_suite_nonce_bytes (guint suite);
 
