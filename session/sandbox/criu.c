@@ -15,7 +15,6 @@
 #include "criu-guard.h"
 #include "criu-rpc.h"
 #include "criu-stats.h"
-#include "layer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -267,9 +266,10 @@ moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *r
   if (worker == NULL)
     return FALSE;
   move.criu_pid = worker->pid;
-  /* Tasks that are already in the sandbox's user namespace look for images by name. */
-  if (fchown (images_dirfd, MOSS_LAYER_FIRST_ID, MOSS_LAYER_FIRST_ID) != 0)
-    g_debug ("the images' directory keeps its owner: %s", g_strerror (errno));
+  /* Tasks that are already in the sandbox's user namespace, some still with our own id there, look
+   * for images by name; that needs the right to search the directory. */
+  if (fchmod (images_dirfd, 0711) != 0)
+    g_debug ("the images' directory keeps its mode: %s", g_strerror (errno));
   move.outside_dirfd = make_outside (cgroup_dirfd, worker->pid, outside, &local);
   if (move.outside_dirfd >= 0)
     response = ask_restore (&move, worker, images_dirfd, root_path, &local);

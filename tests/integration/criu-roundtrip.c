@@ -40,7 +40,9 @@ static const GOptionEntry options[] = {
 #define AS_APP "setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs "
 #define COUNT                                                                                 \
   "sh -c 'i=0; while :; do i=$((i+1)); echo $i > /home/moss/count; sleep 0.02; done'"
-#define WESTON "weston --backend=headless-backend.so --use-pixman --socket=wayland-0 --idle-time=0 --width=1280 --height=800"
+#define WESTON                                                                                \
+  "sh -c 'Xvfb :9 -screen 0 1280x800x24 & sleep 1; DISPLAY=:9 exec weston "                   \
+  "--backend=x11-backend.so --use-pixman --socket=wayland-0 --idle-time=0'"
 
 static const struct
 {
@@ -49,11 +51,11 @@ static const struct
 } apps[] = {
   { "loop", AS_APP COUNT " & wait", 200 },
   { "foot",
-    AS_APP WESTON " & sleep 1.5; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " AS_APP
+    AS_APP WESTON " & sleep 3; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " AS_APP
                   "foot " COUNT " & wait",
     4000 },
   { "gtk",
-    AS_APP WESTON " & " AS_APP COUNT " & sleep 1.5; export WAYLAND_DISPLAY=wayland-0; "
+    AS_APP WESTON " & " AS_APP COUNT " & sleep 3; export WAYLAND_DISPLAY=wayland-0; "
                   "cd /home/moss; " AS_APP
                   "dbus-run-session -- gtk4-widget-factory & wait",
     6000 },
