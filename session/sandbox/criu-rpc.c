@@ -5,6 +5,8 @@
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-rpc.h"
 
+#include "moss-config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,7 +25,7 @@ const char *
 moss_criu_program (const MossCriuConfig *config)
 {
   static const char *const places[]
-      = { "/opt/moss-criu/sbin/criu", "/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu" };
+      = { MOSS_LIBEXECDIR "/criu", "/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu" };
 
   if (config != NULL && config->program != NULL)
     return config->program;

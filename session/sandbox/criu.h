@@ -31,7 +31,7 @@ typedef gboolean (*MossCriuHook) (gpointer data, GError **error);
 
 typedef struct
 {
-  const char *program;    /* path of criu; NULL: /opt/moss-criu/sbin/criu, else the one in PATH */
+  const char *program;    /* path of criu; NULL: the one beside our programs, else the system's */
   int log_level;          /* 0–4; 0 means 1 (errors only); more costs time in the freeze */
   guint32 cpu_cap;        /* CRIU_CPU_CAP bits; 0 means fpu|ins, what glibc depends on */
   guint64 ghost_limit;    /* bytes of one deleted file that is still open; 0 means 256 MiB */

@@ -258,6 +258,8 @@ main (int argc, char **argv)
   g_option_context_add_main_entries (context, options, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
     g_error ("%s", error->message);
+  if (opt_criu == NULL)
+    opt_criu = g_strdup (g_getenv ("MOSS_CRIU"));
   if (geteuid () != 0)
     {
       g_print ("1..0 # SKIP needs root\n");
