@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "requests.h"
+#include "travel.h"
 #include "moss-config.h"
 
 #include <sys/utsname.h>
@@ -42,12 +43,16 @@ GVariant *
 moss_request_hello (MossRequest *request, GError **error)
 {
   g_auto (GStrv) features = read_cpu_features ();
+  g_auto (GStrv) problems = moss_travel_get_problems ();
   struct utsname names;
   GVariantDict dict;
 
   uname (&names);
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "version", "s", MOSS_VERSION);
+  g_variant_dict_insert (&dict, "criu-version", "s", moss_travel_get_version ());
+  g_variant_dict_insert_value (&dict, "problems",
+                               g_variant_new_strv ((const char *const *) problems, -1));
   g_variant_dict_insert (&dict, "arch", "s", names.machine);
   g_variant_dict_insert (&dict, "network", "b", has_program ("pasta"));
   g_variant_dict_insert (&dict, "x11", "b", has_program ("Xwayland"));

@@ -2,7 +2,7 @@
 #include "registry.h"
 #include "registry-private.h"
 #include "base.h"
-#include "cgroup.h"
+#include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
 
@@ -256,7 +256,7 @@ open_cgroup_base (MossRegistry *registry, GError **error)
   if (stat (registry->paths.run_dir, &st) != 0)
     return moss_sandbox_fail_errno (error, errno, "Can't look at %s", registry->paths.run_dir);
   name = g_strdup_printf ("moss-%x-%lx", (guint) st.st_dev, (gulong) st.st_ino);
-  registry->cgroup_base = moss_cgroup_open_base (name, error);
+  registry->cgroup_base = moss_sandbox_cgroup_open_base (name, error);
   return registry->cgroup_base >= 0;
 }
 

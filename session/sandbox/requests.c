@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "requests.h"
-#include "cgroup.h"
+#include "sandbox-cgroup.h"
 #include "display-connect.h"
 #include "error.h"
+#include "travel.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -111,7 +112,7 @@ set_frozen (MossRequest *request, gboolean frozen, GError **error)
 {
   g_autoptr (MossSandbox) sandbox = acquire_alive (request, error);
 
-  if (sandbox == NULL || !moss_cgroup_set_frozen (sandbox->cgroup_fd, frozen, error))
+  if (sandbox == NULL || !moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, frozen, error))
     return NULL;
   return nothing ();
 }
@@ -164,9 +165,9 @@ describe (MossSandbox *sandbox)
     {
       if (sandbox->alive)
         {
-          g_autoptr (GArray) pids = moss_cgroup_get_pids (sandbox->cgroup_fd);
+          g_autoptr (GArray) pids = moss_sandbox_cgroup_get_pids (sandbox->cgroup_fd);
 
-          state = moss_cgroup_get_frozen (sandbox->cgroup_fd) ? "frozen" : "running";
+          state = moss_sandbox_cgroup_get_frozen (sandbox->cgroup_fd) ? "frozen" : "running";
           n_pids = pids->len;
           for (guint i = 0; i < pids->len; i++)
             bytes += read_memory_bytes (g_array_index (pids, pid_t, i));
@@ -215,6 +216,10 @@ static const struct
   { "Create", on_create },   { "List", on_list },     { "Connect", on_connect },
   { "Thaw", on_thaw },       { "Freeze", on_freeze }, { "Kill", on_kill },
   { "Remove", on_remove },   { "Hello", moss_request_hello },
+  { "Dump", moss_travel_dump },
+  { "Restore", moss_travel_restore },
+  { "Prepare", moss_travel_prepare },
+  { "ReadLayer", moss_travel_read_layer },
 };
 
 MossRequestHandler

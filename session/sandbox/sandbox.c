@@ -2,7 +2,7 @@
 #include "registry.h"
 #include "registry-private.h"
 #include "base.h"
-#include "cgroup.h"
+#include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
 #include "spawn.h"
@@ -107,7 +107,7 @@ moss_sandbox_open_cgroup (MossSandbox *sandbox, GError **error)
 {
   if (sandbox->cgroup_fd < 0)
     sandbox->cgroup_fd
-        = moss_cgroup_open (sandbox->registry->cgroup_base, sandbox->key, TRUE, error);
+        = moss_sandbox_cgroup_open (sandbox->registry->cgroup_base, sandbox->key, TRUE, error);
   return sandbox->cgroup_fd >= 0;
 }
 
@@ -197,7 +197,7 @@ bury (MossSandbox *sandbox)
   close (g_steal_fd (&sandbox->pidfd));
   if (sandbox->cgroup_fd >= 0)
     close (g_steal_fd (&sandbox->cgroup_fd));
-  moss_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
+  moss_sandbox_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
   remove_record (sandbox);
   g_main_context_invoke (NULL, on_ended, ended);
 }
@@ -210,7 +210,7 @@ bury_in_thread (gpointer data)
   g_mutex_lock (&sandbox->lock);
   if (sandbox->alive)
     {
-      moss_cgroup_kill (sandbox->cgroup_fd, NULL);
+      moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
       bury (sandbox);
     }
   moss_sandbox_release (sandbox);
@@ -264,17 +264,17 @@ moss_sandbox_readopt (MossSandbox *sandbox)
   pid = g_key_file_get_integer (record, "sandbox", "pid", NULL);
   pidfd = pid > 0 ? syscall (SYS_pidfd_open, pid, 0) : -1;
   sandbox->cgroup_fd
-      = moss_cgroup_open (sandbox->registry->cgroup_base, sandbox->key, FALSE, NULL);
+      = moss_sandbox_cgroup_open (sandbox->registry->cgroup_base, sandbox->key, FALSE, NULL);
   if (pidfd < 0 || sandbox->cgroup_fd < 0
       || read_start_time (pid)
              != g_key_file_get_uint64 (record, "sandbox", "start-time", NULL))
     {
       if (sandbox->cgroup_fd >= 0)
-        moss_cgroup_kill (sandbox->cgroup_fd, NULL);
+        moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
       moss_fd_cleanup (&sandbox->cgroup_fd);
       moss_fd_cleanup (&pidfd);
       sandbox->cgroup_fd = -1;
-      moss_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
+      moss_sandbox_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
       unlink (path);
       return;
     }
@@ -314,7 +314,7 @@ moss_sandbox_kill (MossSandbox *sandbox, GError **error)
 {
   if (!sandbox->alive)
     return TRUE;
-  if (!moss_cgroup_kill (sandbox->cgroup_fd, error))
+  if (!moss_sandbox_cgroup_kill (sandbox->cgroup_fd, error))
     return FALSE;
   bury (sandbox);
   return TRUE;
@@ -354,7 +354,7 @@ moss_sandbox_remove (MossSandbox *sandbox, GError **error)
                                     sandbox->id);
   if (sandbox->cgroup_fd >= 0)
     close (g_steal_fd (&sandbox->cgroup_fd));
-  moss_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
+  moss_sandbox_cgroup_remove (sandbox->registry->cgroup_base, sandbox->key);
   moss_registry_forget (sandbox);
   return TRUE;
 }

@@ -32,6 +32,7 @@
 #include "moss-config.h"
 #include "registry.h"
 #include "server.h"
+#include "travel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,6 +188,7 @@ start (const Settings *settings, GError **error)
   registry = moss_registry_new (&paths, on_exited, NULL, error);
   if (registry == NULL)
     return FALSE;
+  moss_travel_start (settings->criu);
   server = moss_server_new (&access, &registry, error);
   return server != NULL;
 }

@@ -10,7 +10,7 @@
 
 #include "spawn.h"
 #include "base.h"
-#include "cgroup.h"
+#include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
 
@@ -335,7 +335,7 @@ moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *opti
        && write (go_write, "g", 1) == 1 && wait_until_ready (report_read, options->name, error);
   if (ok)
     return TRUE;
-  moss_cgroup_kill (cgroup_fd, NULL);
+  moss_sandbox_cgroup_kill (cgroup_fd, NULL);
   waitpid (spawned->pid, NULL, 0);
   close (g_steal_fd (&spawned->pidfd));
   return FALSE;

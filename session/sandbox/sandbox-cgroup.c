@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cgroup.h"
+#include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
 
@@ -55,7 +55,7 @@ find_own (void)
 }
 
 int
-moss_cgroup_open_base (const char *name, GError **error)
+moss_sandbox_cgroup_open_base (const char *name, GError **error)
 {
   g_autofree char *mount = find_mount (error);
   g_autofree char *own = NULL, *path = NULL;
@@ -75,7 +75,7 @@ moss_cgroup_open_base (const char *name, GError **error)
 }
 
 int
-moss_cgroup_open (int base_fd, const char *name, gboolean create, GError **error)
+moss_sandbox_cgroup_open (int base_fd, const char *name, gboolean create, GError **error)
 {
   int fd;
 
@@ -130,7 +130,7 @@ wait_for_event (int cgroup_fd, const char *line)
 }
 
 gboolean
-moss_cgroup_set_frozen (int cgroup_fd, gboolean frozen, GError **error)
+moss_sandbox_cgroup_set_frozen (int cgroup_fd, gboolean frozen, GError **error)
 {
   if (!write_file (cgroup_fd, "cgroup.freeze", frozen ? "1" : "0", error))
     return FALSE;
@@ -143,7 +143,7 @@ moss_cgroup_set_frozen (int cgroup_fd, gboolean frozen, GError **error)
 }
 
 gboolean
-moss_cgroup_get_frozen (int cgroup_fd)
+moss_sandbox_cgroup_get_frozen (int cgroup_fd)
 {
   char text[8];
 
@@ -151,13 +151,13 @@ moss_cgroup_get_frozen (int cgroup_fd)
 }
 
 gboolean
-moss_cgroup_is_empty (int cgroup_fd)
+moss_sandbox_cgroup_is_empty (int cgroup_fd)
 {
   return event_is (cgroup_fd, "populated 0");
 }
 
 gboolean
-moss_cgroup_kill (int cgroup_fd, GError **error)
+moss_sandbox_cgroup_kill (int cgroup_fd, GError **error)
 {
   if (!write_file (cgroup_fd, "cgroup.kill", "1", error))
     return FALSE;
@@ -169,7 +169,7 @@ moss_cgroup_kill (int cgroup_fd, GError **error)
 }
 
 GArray *
-moss_cgroup_get_pids (int cgroup_fd)
+moss_sandbox_cgroup_get_pids (int cgroup_fd)
 {
   GArray *pids = g_array_new (FALSE, FALSE, sizeof (pid_t));
   moss_autofd fd = openat (cgroup_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -190,7 +190,7 @@ moss_cgroup_get_pids (int cgroup_fd)
 }
 
 void
-moss_cgroup_remove (int base_fd, const char *name)
+moss_sandbox_cgroup_remove (int base_fd, const char *name)
 {
   unlinkat (base_fd, name, AT_REMOVEDIR);
 }

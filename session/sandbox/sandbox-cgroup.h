@@ -11,23 +11,23 @@ G_BEGIN_DECLS
 
 /* Opens (makes) the directory below our own cgroup in which all sandboxes of this sandboxd
  * live. name keeps two daemons apart. Returns an fd, or -1 with error. */
-int moss_cgroup_open_base (const char *name, GError **error);
+int moss_sandbox_cgroup_open_base (const char *name, GError **error);
 
 /* Makes or opens the cgroup of one sandbox. Returns an fd, or -1 with error. */
-int moss_cgroup_open (int base_fd, const char *name, gboolean create, GError **error);
+int moss_sandbox_cgroup_open (int base_fd, const char *name, gboolean create, GError **error);
 
 /* Asks for freeze or thaw, and for a freeze waits until every task stands still. */
-gboolean moss_cgroup_set_frozen (int cgroup_fd, gboolean frozen, GError **error);
-gboolean moss_cgroup_get_frozen (int cgroup_fd);
+gboolean moss_sandbox_cgroup_set_frozen (int cgroup_fd, gboolean frozen, GError **error);
+gboolean moss_sandbox_cgroup_get_frozen (int cgroup_fd);
 
 /* Kills all that is in it, frozen or not, and waits until it is empty. */
-gboolean moss_cgroup_kill (int cgroup_fd, GError **error);
-gboolean moss_cgroup_is_empty (int cgroup_fd);
+gboolean moss_sandbox_cgroup_kill (int cgroup_fd, GError **error);
+gboolean moss_sandbox_cgroup_is_empty (int cgroup_fd);
 
 /* Process ids in it, as seen from here. Free with g_array_unref(). Empty on error. */
-GArray *moss_cgroup_get_pids (int cgroup_fd);
+GArray *moss_sandbox_cgroup_get_pids (int cgroup_fd);
 
 /* Removes it when empty. */
-void moss_cgroup_remove (int base_fd, const char *name);
+void moss_sandbox_cgroup_remove (int base_fd, const char *name);
 
 G_END_DECLS

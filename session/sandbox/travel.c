@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* Policy: images are written to and read from a directory on a tmpfs that only sandboxd sees.
+ * What a caller hands in must be sealed memfds; it is copied there, checked whole, and only then
+ * given to CRIU. What a caller gets are read-only descriptors of files that have no name any
+ * more. A failed dump leaves the app running, a failed restore leaves no process. */
+
+#include "travel.h"
+#include "criu.h"
+#include "error.h"
+#include "fds.h"
+#include "image-check.h"
+#include "layer.h"
+#include "sandbox-cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define MAX_IMAGES 240 /* what one message carries of descriptors, less two */
+#define MAX_IMAGE_BYTES (16ull << 30)
+#define MAX_EXTRA_FILES 65536
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* ---- what CRIU can do here ----------------------------------------------------------- */
+
+static struct
+{
+  GMutex lock;
+  GCond changed;
+  gboolean looked;
+  char *criu;
+  char *version;
+  GStrv problems;
+} machine;
+
+static void
+fill_config (MossCriuConfig *config, MossSandbox *sandbox)
+{
+  memset (config, 0, sizeof *config);
+  config->program = machine.criu;
+  config->tcp_close = TRUE;
+  if (sandbox != NULL)
+    config->name = sandbox->name;
+}
+
+static gpointer
+look (gpointer data)
+{
+  MossCriuConfig config;
+  char *version;
+  GStrv problems;
+
+  fill_config (&config, NULL);
+  version = moss_criu_version (&config, NULL);
+  problems = moss_criu_check (&config);
+  g_mutex_lock (&machine.lock);
+  machine.version = version != NULL ? version : g_strdup ("");
+  machine.problems = problems;
+  machine.looked = TRUE;
+  g_cond_broadcast (&machine.changed);
+  g_mutex_unlock (&machine.lock);
+  return NULL;
+}
+
+void
+moss_travel_start (const char *criu)
+{
+  machine.criu = g_strdup (criu);
+  g_thread_unref (g_thread_new ("look", look, NULL));
+}
+
+static void
+wait_until_looked (void)
+{
+  g_mutex_lock (&machine.lock);
+  while (!machine.looked)
+    g_cond_wait (&machine.changed, &machine.lock);
+  g_mutex_unlock (&machine.lock);
+}
+
+GStrv
+moss_travel_get_problems (void)
+{
+  wait_until_looked ();
+  return g_strdupv (machine.problems);
+}
+
+const char *
+moss_travel_get_version (void)
+{
+  wait_until_looked ();
+  return machine.version;
+}
+
+static gboolean
+require_criu (GError **error)
+{
+  wait_until_looked ();
+  if (machine.problems[0] == NULL)
+    return TRUE;
+  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INCOMPATIBLE,
+                       machine.problems[0]);
+  return FALSE;
+}
+
+/* ---- errors of the library in words of the interface --------------------------------- */
+
+static int
+translate (const GError *from)
+{
+  if (g_error_matches (from, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_NOT_TRAVELABLE)
+      || g_error_matches (from, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_NOT_TRAVELABLE))
+    return MOSS_SANDBOX_ERROR_NOT_TRAVELABLE;
+  if (g_error_matches (from, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_INCOMPATIBLE)
+      || g_error_matches (from, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_MISSING)
+      || g_error_matches (from, MOSS_IMAGE_ERROR, MOSS_IMAGE_ERROR_FOREIGN))
+    return MOSS_SANDBOX_ERROR_INCOMPATIBLE;
+  if (g_error_matches (from, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_MISSING))
+    return MOSS_SANDBOX_ERROR_NOT_FOUND;
+  if (g_error_matches (from, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_FAILED)
+      || g_error_matches (from, MOSS_IMAGE_ERROR, MOSS_IMAGE_ERROR_FAILED))
+    return MOSS_SANDBOX_ERROR_FAILED;
+  if (from->domain == MOSS_LAYER_ERROR || from->domain == MOSS_IMAGE_ERROR)
+    return MOSS_SANDBOX_ERROR_CORRUPT;
+  return MOSS_SANDBOX_ERROR_FAILED;
+}
+
+/* Always returns FALSE. */
+static gboolean
+fail (GError **error, GError *from)
+{
+  if (from->domain == MOSS_SANDBOX_ERROR)
+    {
+      g_propagate_error (error, from);
+      return FALSE;
+    }
+  g_set_error_literal (error, MOSS_SANDBOX_ERROR, translate (from), from->message);
+  g_error_free (from);
+  return FALSE;
+}
+
+/* ---- directories of images ----------------------------------------------------------- */
+
+typedef struct
+{
+  char *path;
+  int fd;
+} ImageDir;
+
+static gboolean
+image_dir_open (ImageDir *dir, MossSandbox *sandbox, GError **error)
+{
+  const MossRegistryPaths *paths = moss_registry_get_paths (sandbox->registry);
+
+  dir->path = g_strdup_printf ("%s/images/%s-XXXXXX", paths->private_dir, sandbox->key);
+  dir->fd = g_mkdtemp (dir->path) != NULL ? open (dir->path, O_DIRECTORY | O_CLOEXEC) : -1;
+  if (dir->fd >= 0)
+    return TRUE;
+  return moss_sandbox_fail_errno (error, errno, "Can't make a directory for images");
+}
+
+static void
+image_dir_clear (ImageDir *dir)
+{
+  g_autoptr (GDir) entries = dir->path != NULL ? g_dir_open (dir->path, 0, NULL) : NULL;
+  const char *name;
+
+  while (entries != NULL && (name = g_dir_read_name (entries)) != NULL)
+    unlinkat (dir->fd, name, 0);
+  if (dir->path != NULL)
+    rmdir (dir->path);
+  moss_fd_cleanup (&dir->fd);
+  g_free (dir->path);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ImageDir, image_dir_clear)
+
+static gboolean
+is_image (const char *name)
+{
+  return g_str_has_suffix (name, ".img");
+}
+
+/* Each image as a read-only descriptor in the answer. */
+static GVariant *
+collect_images (MossRequest *request, ImageDir *dir, GError **error)
+{
+  g_autoptr (GDir) entries = g_dir_open (dir->path, 0, error);
+  GVariantBuilder builder;
+  const char *name;
+  guint n = 0;
+
+  if (entries == NULL)
+    return NULL;
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(sht)"));
+  while ((name = g_dir_read_name (entries)) != NULL)
+    {
+      struct stat st;
+      int fd, index;
+
+      if (!is_image (name))
+        continue;
+      if (++n > MAX_IMAGES)
+        {
+          g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_NOT_TRAVELABLE,
+                       "the app has too many processes and threads to travel");
+          break;
+        }
+      fd = openat (dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+      if (fd < 0 || fstat (fd, &st) != 0
+          || (index = moss_request_add_fd (request, fd, error)) < 0)
+        {
+          if (error != NULL && *error == NULL)
+            moss_sandbox_fail_errno (error, errno, "Can't open the image %s", name);
+          break;
+        }
+      g_variant_builder_add (&builder, "(sht)", name, index, (guint64) st.st_size);
+    }
+  if (name == NULL)
+    return g_variant_builder_end (&builder);
+  g_variant_builder_clear (&builder);
+  return NULL;
+}
+
+static gboolean
+check_sealed (int fd, guint64 size, const char *what, GError **error)
+{
+  struct stat st;
+  int seals = fcntl (fd, F_GET_SEALS);
+
+  if (seals >= 0 && (seals & SEALS) == SEALS && fstat (fd, &st) == 0
+      && (guint64) st.st_size == size)
+    return TRUE;
+  g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INVALID,
+               "%s is not a sealed memfd of the size that was said", what);
+  return FALSE;
+}
+
+/* CRIU's own names: "core-12.img". Nothing that leaves the directory or hides in it. */
+static gboolean
+check_image_name (const char *name, GError **error)
+{
+  gsize length = strlen (name);
+
+  if (length > 4 && length < 100 && is_image (name) && name[0] != '.'
+      && strspn (name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length)
+    return TRUE;
+  g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_CORRUPT,
+               "\"%.100s\" is no name of an image", name);
+  return FALSE;
+}
+
+static gboolean
+copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle, guint64 size,
+            GError **error)
+{
+  moss_autofd from = moss_request_get_fd (request, handle, error);
+  moss_autofd to = -1;
+  off_t offset = 0;
+
+  if (from < 0 || !check_image_name (name, error) || !check_sealed (from, size, name, error))
+    return FALSE;
+  to = openat (dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  while (to >= 0 && (guint64) offset < size)
+    if (sendfile (to, from, &offset, MIN (size - offset, 1u << 30)) <= 0)
+      break;
+  if (to >= 0 && (guint64) offset == size)
+    return TRUE;
+  return moss_sandbox_fail_errno (error, errno, "Can't copy the image %s", name);
+}
+
+static gboolean
+copy_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **error)
+{
+  GVariantIter iter;
+  const char *name;
+  gint32 handle;
+  guint64 size, total = 0;
+
+  g_variant_iter_init (&iter, images);
+  while (g_variant_iter_next (&iter, "(&sht)", &name, &handle, &size))
+    {
+      if (size > MAX_IMAGE_BYTES || (total += size) > MAX_IMAGE_BYTES)
+        {
+          g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_LIMIT,
+                               "The images are too large");
+          return FALSE;
+        }
+      if (!copy_image (request, dir, name, handle, size, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- layers -------------------------------------------------------------------------- */
+
+static int
+open_runtime (MossSandbox *sandbox, GError **error)
+{
+  const char *root = moss_registry_get_paths (sandbox->registry)->root_dir;
+  int fd = open (root, O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0)
+    moss_sandbox_fail_errno (error, errno, "Can't open the runtime %s", root);
+  return fd;
+}
+
+static int
+make_memfd (GBytes *bytes, GError **error)
+{
+  gsize size;
+  const char *data = g_bytes_get_data (bytes, &size);
+  int fd = memfd_create ("moss-layer-index", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  gsize done = 0;
+
+  while (fd >= 0 && done < size)
+    {
+      gssize n = write (fd, data + done, size - done);
+
+      if (n <= 0)
+        break;
+      done += n;
+    }
+  if (fd >= 0 && done == size && fcntl (fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == 0)
+    return fd;
+  moss_sandbox_fail_errno (error, errno, "Can't keep a layer in memory");
+  moss_fd_cleanup (&fd);
+  return -1;
+}
+
+/* The layer as two indices into the answer's descriptors. Takes content. */
+static gboolean
+answer_layer (MossRequest *request, GBytes *index, int content, int handles[2], GError **error)
+{
+  int fd = make_memfd (index, error);
+
+  if (fd < 0)
+    {
+      close (content);
+      return FALSE;
+    }
+  handles[0] = moss_request_add_fd (request, fd, error);
+  handles[1] = moss_request_add_fd (request, content, handles[0] < 0 ? NULL : error);
+  return handles[0] >= 0 && handles[1] >= 0;
+}
+
+/* Maps an index that nobody can change any more. */
+static GBytes *
+read_index (MossRequest *request, gint32 handle, GError **error)
+{
+  moss_autofd fd = moss_request_get_fd (request, handle, error);
+  struct stat st;
+  g_autofree char *data = NULL;
+
+  if (fd < 0 || fstat (fd, &st) != 0 || !check_sealed (fd, st.st_size, "The layer's index", error))
+    return NULL;
+  if (st.st_size > MOSS_LAYER_MAX_INDEX)
+    {
+      g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_LIMIT,
+                           "The layer's index is too large");
+      return NULL;
+    }
+  data = g_malloc (st.st_size + 1);
+  if (pread (fd, data, st.st_size, 0) == st.st_size)
+    return g_bytes_new_take (g_steal_pointer (&data), st.st_size);
+  moss_sandbox_fail_errno (error, errno, "Can't read the layer's index");
+  return NULL;
+}
+
+static gboolean
+apply_layer (MossRequest *request, MossSandbox *sandbox, gint32 index_handle,
+             gint32 content_handle, GError **error)
+{
+  g_autoptr (GBytes) index = read_index (request, index_handle, error);
+  g_autoptr (GError) local = NULL;
+  moss_autofd content = -1;
+  struct stat st;
+
+  if (index == NULL || (content = moss_request_get_fd (request, content_handle, error)) < 0
+      || fstat (content, &st) != 0
+      || !check_sealed (content, st.st_size, "The layer's content", error))
+    return FALSE;
+  if (moss_layer_apply (index, content, sandbox->upper_fd, &local))
+    return TRUE;
+  return fail (error, g_steal_pointer (&local));
+}
+
+GVariant *
+moss_travel_read_layer (MossRequest *request, GError **error)
+{
+  g_autoptr (MossSandbox) sandbox = NULL;
+  g_autoptr (GBytes) index = NULL;
+  g_autoptr (GError) local = NULL;
+  moss_autofd runtime = -1;
+  const char *id;
+  int content, handles[2];
+
+  g_variant_get_child (request->parameters, 0, "&s", &id);
+  sandbox = moss_registry_acquire (request->registry, request->caller, id, error);
+  if (sandbox == NULL || !moss_sandbox_open_files (sandbox, FALSE, error)
+      || (runtime = open_runtime (sandbox, error)) < 0)
+    return NULL;
+  if (!moss_layer_export (sandbox->upper_fd, runtime, NULL, &index, &content, &local))
+    {
+      fail (error, g_steal_pointer (&local));
+      return NULL;
+    }
+  if (!answer_layer (request, index, content, handles, error))
+    return NULL;
+  return g_variant_new ("(hh)", handles[0], handles[1]);
+}
+
+GVariant *
+moss_travel_prepare (MossRequest *request, GError **error)
+{
+  g_autoptr (MossSandbox) sandbox = NULL;
+  const char *id;
+  gint32 index, content;
+
+  g_variant_get (request->parameters, "(&shh)", &id, &index, &content);
+  sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error);
+  if (sandbox == NULL)
+    return NULL;
+  if (sandbox->alive)
+    {
+      g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_STATE,
+                   "%s is running here; its files can't be replaced", sandbox->name);
+      return NULL;
+    }
+  if (!moss_sandbox_open_files (sandbox, TRUE, error)
+      || !apply_layer (request, sandbox, index, content, error))
+    return NULL;
+  return g_variant_new ("()");
+}
+
+/* ---- dump ---------------------------------------------------------------------------- */
+
+typedef struct
+{
+  MossSandbox *sandbox;
+  GStrv extra_files;
+  int runtime;
+  GBytes *index;
+  int content;
+  gint64 layer_us;
+} Dump;
+
+static gboolean
+before_freeze (gpointer data, GError **error)
+{
+  return TRUE;
+}
+
+static gboolean
+on_frozen (gpointer data, GError **error)
+{
+  Dump *dump = data;
+  gint64 start = g_get_monotonic_time ();
+  gboolean ok = moss_layer_export (dump->sandbox->upper_fd, dump->runtime,
+                                   (const char *const *) dump->extra_files, &dump->index,
+                                   &dump->content, error);
+
+  dump->layer_us = g_get_monotonic_time () - start;
+  return ok;
+}
+
+static gboolean
+check_extra_files (GStrv files, GError **error)
+{
+  guint n = g_strv_length (files);
+
+  for (guint i = 0; i < n && n <= MAX_EXTRA_FILES; i++)
+    if (files[i][0] != '/' || strlen (files[i]) > 4095)
+      n = MAX_EXTRA_FILES + 1;
+  if (n <= MAX_EXTRA_FILES)
+    return TRUE;
+  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INVALID,
+                       "The extra files are too many or not absolute paths");
+  return FALSE;
+}
+
+static GVariant *
+make_stats (const MossCriuStats *stats, gint64 layer_us)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "started-us", "x", stats->started_us);
+  g_variant_dict_insert (&dict, "frozen-at-us", "x", stats->frozen_at_us);
+  g_variant_dict_insert (&dict, "done-us", "x", g_get_monotonic_time ());
+  g_variant_dict_insert (&dict, "criu-us", "x", stats->done_at_us - stats->started_us);
+  g_variant_dict_insert (&dict, "layer-us", "x", layer_us);
+  g_variant_dict_insert (&dict, "pages", "t", stats->pages);
+  return g_variant_dict_end (&dict);
+}
+
+static gboolean
+run_dump (Dump *dump, ImageDir *dir, MossCriuStats *stats, GError **error)
+{
+  MossCriuConfig config;
+  g_autoptr (GError) local = NULL;
+
+  fill_config (&config, dump->sandbox);
+  config.frozen = on_frozen;
+  config.frozen_data = dump;
+  if (moss_criu_dump (&config, dump->sandbox->pid, dir->fd, dump->sandbox->cgroup_fd,
+                      before_freeze, dump, stats, &local))
+    return TRUE;
+  return fail (error, g_steal_pointer (&local));
+}
+
+/* What is in the answer when all went well; NULL leaves the app frozen: the caller thaws. */
+static GVariant *
+answer_dump (MossRequest *request, Dump *dump, ImageDir *dir, const MossCriuStats *stats,
+             GError **error)
+{
+  g_autoptr (GVariant) images = collect_images (request, dir, error);
+  int handles[2];
+
+  if (images == NULL)
+    return NULL;
+  g_variant_ref_sink (images);
+  if (!answer_layer (request, dump->index, g_steal_fd (&dump->content), handles, error))
+    return NULL;
+  return g_variant_new ("(@a(sht)hh@a{sv})", images, handles[0], handles[1],
+                        make_stats (stats, dump->layer_us));
+}
+
+/* A frozen one can't be dumped: its tasks must run a little of CRIU's code. Thawing it for that is
+ * the owner's decision, since it may be a copy that must not run. */
+static gboolean
+require_running (MossSandbox *sandbox, GError **error)
+{
+  if (!moss_sandbox_require_alive (sandbox, error))
+    return FALSE;
+  if (!moss_sandbox_cgroup_get_frozen (sandbox->cgroup_fd))
+    return TRUE;
+  g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_STATE,
+               "%s is frozen; it must run to be dumped", sandbox->name);
+  return FALSE;
+}
+
+GVariant *
+moss_travel_dump (MossRequest *request, GError **error)
+{
+  g_autoptr (MossSandbox) sandbox = NULL;
+  g_auto (GStrv) extra_files = NULL;
+  g_auto (ImageDir) dir = { NULL, -1 };
+  const char *id;
+  Dump dump = { .content = -1 };
+  MossCriuStats stats;
+  GVariant *answer = NULL;
+
+  g_variant_get (request->parameters, "(&s^aay)", &id, &extra_files);
+  sandbox = moss_registry_acquire (request->registry, request->caller, id, error);
+  if (sandbox == NULL || !require_running (sandbox, error)
+      || !check_extra_files (extra_files, error) || !require_criu (error)
+      || !moss_sandbox_open_files (sandbox, FALSE, error))
+    return NULL;
+  moss_autofd runtime = open_runtime (sandbox, error);
+  if (runtime < 0 || !image_dir_open (&dir, sandbox, error))
+    return NULL;
+  dump.sandbox = sandbox;
+  dump.extra_files = extra_files;
+  dump.runtime = runtime;
+  if (run_dump (&dump, &dir, &stats, error))
+    {
+      answer = answer_dump (request, &dump, &dir, &stats, error);
+      if (answer == NULL)
+        moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, FALSE, NULL);
+    }
+  g_clear_pointer (&dump.index, g_bytes_unref);
+  moss_fd_cleanup (&dump.content);
+  return answer;
+}
+
+/* ---- restore ------------------------------------------------------------------------- */
+
+static gboolean
+run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError **error)
+{
+  g_autofree char *root = NULL;
+  g_autoptr (GError) local = NULL;
+  MossCriuConfig config;
+  pid_t pid = 0;
+  int pidfd = -1;
+  gboolean ok;
+
+  fill_config (&config, sandbox);
+  if (!moss_sandbox_open_cgroup (sandbox, error)
+      || (root = moss_sandbox_mount (sandbox, error)) == NULL)
+    return FALSE;
+  ok = moss_criu_restore (&config, dir->fd, root, sandbox->cgroup_fd, &pid, stats, &local);
+  moss_sandbox_unmount (root);
+  if (!ok)
+    return fail (error, g_steal_pointer (&local));
+  pidfd = syscall (SYS_pidfd_open, pid, 0);
+  if (pidfd >= 0)
+    return moss_sandbox_adopt (sandbox, pid, pidfd, error);
+  moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
+  return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
+}
+
+GVariant *
+moss_travel_restore (MossRequest *request, GError **error)
+{
+  g_autoptr (GVariant) images = NULL, dict = NULL;
+  g_autoptr (MossSandboxOptions) options = NULL;
+  g_autoptr (MossSandbox) sandbox = NULL;
+  g_autoptr (GError) local = NULL;
+  g_auto (ImageDir) dir = { NULL, -1 };
+  MossCriuStats stats;
+  const char *id;
+  gint32 index, content;
+  gint64 start, layer_us;
+
+  g_variant_get (request->parameters, "(&s@a(sht)hh@a{sv})", &id, &images, &index, &content,
+                 &dict);
+  options = moss_sandbox_options_parse (dict, MOSS_SANDBOX_OPTIONS_RESTORE, error);
+  if (options == NULL || !require_criu (error)
+      || (sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error))
+             == NULL)
+    return NULL;
+  if (sandbox->alive)
+    {
+      g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_STATE,
+                   "%s is running here already", sandbox->name);
+      return NULL;
+    }
+  g_free (sandbox->name);
+  sandbox->name = g_strdup (options->name);
+  sandbox->network = options->network;
+  if (!image_dir_open (&dir, sandbox, error) || !copy_images (request, images, &dir, error))
+    return NULL;
+#ifdef HAVE_IMAGE_CHECK
+  if (!moss_image_check (dir.fd, moss_image_policy_default (), &local))
+    {
+      fail (error, g_steal_pointer (&local));
+      return NULL;
+    }
+#endif
+  start = g_get_monotonic_time ();
+  if (!moss_sandbox_open_files (sandbox, TRUE, error)
+      || !apply_layer (request, sandbox, index, content, error))
+    return NULL;
+  layer_us = g_get_monotonic_time () - start;
+  if (!run_restore (sandbox, &dir, &stats, error))
+    return NULL;
+  return g_variant_new ("(@a{sv})", make_stats (&stats, layer_us));
+}
