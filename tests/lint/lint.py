@@ -122,7 +122,7 @@ def test_files_have_one_subject():
 
 def test_no_banned_calls():
     banned = re.compile(r"\b(strcpy|strcat|sprintf|gets|system|popen|mktemp|tmpnam)\s*\(")
-    report([f"{name}:{number}: {line.strip()}" for name in ending(".c")
+    report([f"{name}:{number}: {line.strip()}" for name in ending(".c") if "tests/" not in name
             for number, line in enumerate(lines_of(name), 1)
             if banned.search(line) and not line.lstrip().startswith(("*", "/*", "//"))])
 
