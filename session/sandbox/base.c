@@ -90,9 +90,6 @@ static const Step steps[] = {
   { STEP_FILE, "etc/hosts", 0644, .text = hosts },
   { STEP_FILE, "etc/resolv.conf", 0644, .text = resolv },
   { STEP_WHITEOUT, "etc/machine-id" },
-  { STEP_DIR, "usr", 0755 },
-  { STEP_DIR, "usr/libexec", 0755 },
-  { STEP_DIR, "usr/libexec/moss", 0755 },
 };
 
 /* What of the runtime's top shows through, and what the steps make there. */
@@ -124,12 +121,27 @@ make_dir (int base, const Step *step, GError **error)
 }
 
 static gboolean
+write_all (int fd, const char *text, gsize size)
+{
+  while (size > 0)
+    {
+      gssize n = write (fd, text, size);
+
+      if (n <= 0)
+        return FALSE;
+      text += n;
+      size -= n;
+    }
+  return TRUE;
+}
+
+static gboolean
 write_file (int dir, const char *path, const char *text, gsize size, mode_t mode,
             GError **error)
 {
   moss_autofd fd = openat (dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-  if (fd < 0 || write (fd, text, size) != (gssize) size || fchmod (fd, mode) != 0)
+  if (fd < 0 || !write_all (fd, text, size) || fchmod (fd, mode) != 0)
     return moss_sandbox_fail_errno (error, errno, "Can't write %s", path);
   return TRUE;
 }
@@ -181,19 +193,8 @@ hide_top (int base, const char *root_dir, GError **error)
   return TRUE;
 }
 
-static gboolean
-copy_init (int base, const char *program, GError **error)
-{
-  g_autofree char *content = NULL;
-  gsize size;
-
-  return g_file_get_contents (program, &content, &size, error)
-         && write_file (base, MOSS_SANDBOX_INIT_PATH + 1, content, size, 0755, error);
-}
-
 gboolean
-moss_base_build (const char *base_dir, const char *root_dir, const char *init_program,
-                 GError **error)
+moss_base_build (const char *base_dir, const char *root_dir, GError **error)
 {
   moss_autofd base = open (base_dir, O_DIRECTORY | O_CLOEXEC);
 
@@ -202,16 +203,32 @@ moss_base_build (const char *base_dir, const char *root_dir, const char *init_pr
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
     if (!do_step (base, &steps[i], error))
       return FALSE;
-  return hide_top (base, root_dir, error) && copy_init (base, init_program, error);
+  return hide_top (base, root_dir, error);
+}
+
+/* moss-init travels with its sandbox: a restored one must find the very file it runs from,
+ * whatever version is installed there. */
+static gboolean
+copy_init (int upper_fd, const char *program, GError **error)
+{
+  g_autofree char *content = NULL;
+  gsize size;
+
+  return g_file_get_contents (program, &content, &size, error)
+         && write_file (upper_fd, MOSS_SANDBOX_INIT_PATH + 1, content, size, 0755, error)
+         && own (upper_fd, MOSS_SANDBOX_INIT_PATH + 1, 0, error);
 }
 
 gboolean
-moss_base_fill_upper (int upper_fd, GError **error)
+moss_base_fill_upper (int upper_fd, const char *init_program, GError **error)
 {
   static const Step own_steps[] = {
     { STEP_DIR, "home", 0755 },
     { STEP_DIR, "home/moss", 0700, .owner = MOSS_SANDBOX_APP_ID },
     { STEP_DIR, "etc", 0755 },
+    { STEP_DIR, "usr", 0755 },
+    { STEP_DIR, "usr/libexec", 0755 },
+    { STEP_DIR, "usr/libexec/moss", 0755 },
   };
   guint8 random[16];
   char machine_id[34];
@@ -225,5 +242,6 @@ moss_base_fill_upper (int upper_fd, GError **error)
     g_snprintf (machine_id + 2 * i, 3, "%02x", random[i]);
   machine_id[32] = '\n';
   return write_file (upper_fd, "etc/machine-id", machine_id, 33, 0444, error)
-         && own (upper_fd, "etc/machine-id", 0, error);
+         && own (upper_fd, "etc/machine-id", 0, error)
+         && copy_init (upper_fd, init_program, error);
 }

@@ -236,7 +236,6 @@ make_private (MossRegistryPaths *paths, GError **error)
   g_autofree char *base = g_build_filename (dir, "base", NULL);
   g_autofree char *mounts = g_build_filename (dir, "mnt", NULL);
   g_autofree char *images = g_build_filename (dir, "images", NULL);
-  g_autofree char *init = g_build_filename (paths->libexec_dir, "moss-init", NULL);
 
   if (!make_dir (dir, 0700, error))
     return FALSE;
@@ -244,7 +243,7 @@ make_private (MossRegistryPaths *paths, GError **error)
     return moss_sandbox_fail_errno (error, errno, "Can't mount a tmpfs on %s", dir);
   return make_dir (base, 0755, error) && make_dir (mounts, 0700, error)
          && make_dir (images, 0700, error)
-         && moss_base_build (base, paths->root_dir, init, error);
+         && moss_base_build (base, paths->root_dir, error);
 }
 
 static gboolean

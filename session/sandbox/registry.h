@@ -39,6 +39,7 @@ struct _MossSandbox
   char *name;
   gboolean network;
   gboolean alive;
+  gboolean fresh; /* has files, but no app ever ran on them */
   pid_t pid;
   int pidfd;
   guint64 start_time;
@@ -70,6 +71,8 @@ GPtrArray *moss_registry_list (MossRegistry *registry, uid_t owner);
 
 /* Opens the directory with "upper" and "work" of this sandbox, made when create. */
 gboolean moss_sandbox_open_files (MossSandbox *sandbox, gboolean create, GError **error);
+/* The same for a new sandbox, with a home and what else is its own. */
+gboolean moss_sandbox_make_files (MossSandbox *sandbox, GError **error);
 /* Mounts base, runtime and upper; returns the path of the mount point (free with
  * g_free()), which is ours alone. Undone by moss_sandbox_unmount(). */
 char *moss_sandbox_mount (MossSandbox *sandbox, GError **error);

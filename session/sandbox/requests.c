@@ -3,6 +3,9 @@
 #include "sandbox-cgroup.h"
 #include "display-connect.h"
 #include "error.h"
+#include "files.h"
+#include "inspect.h"
+#include "memory.h"
 #include "travel.h"
 
 #include <string.h>
@@ -70,7 +73,7 @@ on_create (MossRequest *request, GError **error)
       || (sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error))
              == NULL)
     return NULL;
-  if (sandbox->alive || sandbox->upper_fd >= 0)
+  if (sandbox->alive || (sandbox->upper_fd >= 0 && !sandbox->fresh))
     {
       g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_EXISTS,
                    "There is a sandbox %s already", id);
@@ -220,6 +223,11 @@ static const struct
   { "Restore", moss_travel_restore },
   { "Prepare", moss_travel_prepare },
   { "ReadLayer", moss_travel_read_layer },
+  { "Inspect", moss_inspect_request },
+  { "ReadMemory", moss_memory_request },
+  { "ListFiles", moss_files_list },
+  { "ReadFile", moss_files_read },
+  { "WriteFile", moss_files_write },
 };
 
 MossRequestHandler

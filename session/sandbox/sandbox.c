@@ -6,10 +6,10 @@
 #include "error.h"
 #include "fds.h"
 #include "spawn.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +70,19 @@ moss_sandbox_open_files (MossSandbox *sandbox, gboolean create, GError **error)
     return TRUE;
   return moss_sandbox_fail_errno (error, errno, "Can't open the files of sandbox %s",
                                   sandbox->id);
+}
+
+gboolean
+moss_sandbox_make_files (MossSandbox *sandbox, GError **error)
+{
+  g_autofree char *init
+      = g_build_filename (sandbox->registry->paths.libexec_dir, "moss-init", NULL);
+
+  if (sandbox->fresh)
+    return TRUE;
+  sandbox->fresh = moss_sandbox_open_files (sandbox, TRUE, error)
+                   && moss_base_fill_upper (sandbox->upper_fd, init, error);
+  return sandbox->fresh;
 }
 
 /* index and nfs_export make inotify watches on overlay files travel; nosuid because no app
@@ -295,14 +308,13 @@ moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GEr
   MossSpawned spawned;
   gboolean ok;
 
-  if (!moss_sandbox_open_files (sandbox, TRUE, error)
-      || !moss_base_fill_upper (sandbox->upper_fd, error)
-      || !moss_sandbox_open_cgroup (sandbox, error)
+  if (!moss_sandbox_make_files (sandbox, error) || !moss_sandbox_open_cgroup (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;
   g_free (sandbox->name);
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
+  sandbox->fresh = FALSE;
   ok = moss_spawn (root, sandbox->cgroup_fd, options, &spawned, error)
        && moss_sandbox_adopt (sandbox, spawned.pid, spawned.pidfd, error);
   moss_sandbox_unmount (root);
@@ -330,10 +342,58 @@ moss_sandbox_require_alive (MossSandbox *sandbox, GError **error)
   return FALSE;
 }
 
-static int
-remove_entry (const char *path, const struct stat *st, int type, struct FTW *ftw)
+typedef struct
 {
-  return type == FTW_DP || type == FTW_D || type == FTW_DNR ? rmdir (path) : unlink (path);
+  int top_fd;
+  guint n_moved; /* deep directories put at the top, to be walked again */
+} Removal;
+
+static guint
+depth_of (const char *path)
+{
+  guint depth = 0;
+
+  for (; *path != '\0'; path++)
+    depth += *path == '/';
+  return depth;
+}
+
+/* An app can nest directories deeper than we have descriptors: what is deep comes to the top. */
+static gboolean
+remove_entry (MossWalkStep step, int dir_fd, const char *name, const char *path,
+              const struct stat *st, gpointer data)
+{
+  Removal *removal = data;
+  char moved[32];
+
+  if (step == MOSS_WALK_BEFORE && depth_of (path) < MOSS_WALK_MAX_DEPTH / 2)
+    return TRUE;
+  if (step == MOSS_WALK_BEFORE)
+    {
+      g_snprintf (moved, sizeof moved, ".moss-deep-%u", removal->n_moved++);
+      return renameat (dir_fd, name, removal->top_fd, moved) != 0;
+    }
+  return unlinkat (dir_fd, name, step == MOSS_WALK_AFTER ? AT_REMOVEDIR : 0) == 0
+         || errno == ENOENT;
+}
+
+static gboolean
+remove_tree (const char *path)
+{
+  moss_autofd fd = open (path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  Removal removal = { fd, 0 };
+  guint n_moved;
+
+  if (fd < 0)
+    return errno == ENOENT;
+  do
+    {
+      n_moved = removal.n_moved;
+      if (!moss_walk (fd, remove_entry, &removal))
+        return FALSE;
+    }
+  while (removal.n_moved > n_moved);
+  return rmdir (path) == 0;
 }
 
 gboolean
@@ -349,7 +409,7 @@ moss_sandbox_remove (MossSandbox *sandbox, GError **error)
     }
   if (sandbox->upper_fd >= 0)
     close (g_steal_fd (&sandbox->upper_fd));
-  if (nftw (path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT)
+  if (!remove_tree (path))
     return moss_sandbox_fail_errno (error, errno, "Can't remove the files of sandbox %s",
                                     sandbox->id);
   if (sandbox->cgroup_fd >= 0)

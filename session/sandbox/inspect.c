@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* Looks at a running sandbox from outside, without stopping it: what would make CRIU refuse is said
+ * here before anything freezes, in a sentence that names the program and the thing. */
+
+#include "inspect.h"
+#include "error.h"
+#include "fds.h"
+#include "sandbox-cgroup.h"
+#include "walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define MAX_BLOCKERS 32
+#define MAX_FILES 65536
+#define MAX_LAYER_ENTRIES 1000000
+#define MAX_TASK_IMAGES 220
+
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+typedef struct
+{
+  MossSandbox *sandbox;
+  GPtrArray *blockers;
+  GHashTable *files;
+  guint64 memory_bytes;
+  guint64 layer_bytes;
+  guint layer_entries;
+  guint images; /* that CRIU would write */
+} Inspection;
+
+/* ---- what is judged by its name ------------------------------------------------------ */
+
+static const char *const good_devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+                                            "/dev/random", "/dev/urandom", "/dev/tty",
+                                            "/dev/ptmx",   "/dev/console", NULL };
+static const char *const good_anonymous[] = { "[eventfd]", "[eventpoll]", "[signalfd]",
+                                              "[timerfd]", "inotify",     "[pidfd]", NULL };
+
+static const struct
+{
+  const char *prefix;
+  const char *meaning;
+} bad_links[] = {
+  { "anon_inode:[io_uring]", "uses io_uring" },
+  { "anon_inode:[userfaultfd]", "uses userfaultfd" },
+  { "anon_inode:[perf_event]", "measures performance counters" },
+  { "anon_inode:kvm", "runs a virtual machine (KVM)" },
+  { "anon_inode:bpf", "has a BPF program loaded" },
+  { "anon_inode:[fanotify]", "watches whole file systems (fanotify)" },
+  { "anon_inode:sync_file", "waits for the graphics card" },
+  { "/dmabuf:", "shares memory with the graphics card" },
+  { "/secretmem", "has secret memory" },
+  { "mnt:[", "holds a namespace open" },
+  { "user:[", "holds a namespace open" },
+  { "pid:[", "holds a namespace open" },
+};
+
+char *
+moss_inspect_judge_link (const char *name, const char *link)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (bad_links); i++)
+    if (g_str_has_prefix (link, bad_links[i].prefix))
+      return g_strdup_printf ("%s can't travel: it %s", name, bad_links[i].meaning);
+  if (g_str_has_prefix (link, "/dev/shm/") || g_str_has_prefix (link, "/dev/pts/"))
+    return NULL;
+  if (g_str_has_prefix (link, "/dev/") && !g_strv_contains (good_devices, link)
+      && !g_str_has_prefix (link, "/dev/zero "))
+    return g_strdup_printf ("%s can't travel: it has %s open", name, link);
+  if (g_str_has_prefix (link, "anon_inode:")
+      && !g_strv_contains (good_anonymous, link + strlen ("anon_inode:")))
+    return g_strdup_printf ("%s can't travel: it has a kernel object open (%s)", name,
+                            link + strlen ("anon_inode:"));
+  return NULL;
+}
+
+/* ---- one process --------------------------------------------------------------------- */
+
+static void
+add_blocker (Inspection *inspection, char *sentence)
+{
+  if (sentence == NULL)
+    return;
+  for (guint i = 0; i < inspection->blockers->len; i++)
+    if (strcmp (inspection->blockers->pdata[i], sentence) == 0)
+      sentence[0] = '\0';
+  if (sentence[0] != '\0' && inspection->blockers->len < MAX_BLOCKERS
+      && g_utf8_validate (sentence, -1, NULL))
+    g_ptr_array_add (inspection->blockers, sentence);
+  else
+    g_free (sentence);
+}
+
+/* The program's name as the kernel has it, made fit for a sentence. */
+static char *
+read_name (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/comm", pid);
+  char *name = NULL;
+
+  if (!g_file_get_contents (path, &name, NULL, NULL))
+    return g_strdup ("a process");
+  g_strchomp (name);
+  for (char *c = name; *c != '\0'; c++)
+    if (!g_ascii_isprint (*c))
+      *c = '?';
+  return name;
+}
+
+/* CRIU knows unix, inet, netlink and packet sockets. */
+static void
+judge_socket (Inspection *inspection, int pidfd, int number, const char *name)
+{
+  moss_autofd fd = syscall (SYS_pidfd_getfd, pidfd, number, 0);
+  int domain = -1, type = -1, protocol = -1;
+  socklen_t size = sizeof domain;
+
+  if (fd < 0 || getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0)
+    return;
+  size = sizeof type;
+  getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
+  size = sizeof protocol;
+  getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+  if (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK
+      && domain != AF_PACKET)
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a socket of a kind "
+                                              "that can't move (family %d)", name, domain));
+  if ((domain == AF_INET || domain == AF_INET6) && type == SOCK_DGRAM
+      && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6))
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it is pinging", name));
+}
+
+static gboolean
+is_runtime_file (Inspection *inspection, const char *path)
+{
+  static const char *const other[] = { "/proc/", "/dev/", "/run/", "/sys/", "/memfd:", "/SYSV",
+                                       "/home/", "/tmp/", "/dmabuf:" };
+
+  if (path[0] != '/' || g_str_has_suffix (path, " (deleted)"))
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (other); i++)
+    if (g_str_has_prefix (path, other[i]))
+      return FALSE;
+  /* What the app changed travels in the layer anyway. */
+  return faccessat (inspection->sandbox->upper_fd, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) != 0;
+}
+
+static void
+add_file (Inspection *inspection, const char *path)
+{
+  if (g_hash_table_size (inspection->files) < MAX_FILES
+      && !g_hash_table_contains (inspection->files, path) && is_runtime_file (inspection, path))
+    g_hash_table_add (inspection->files, g_strdup (path));
+}
+
+static void
+inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
+{
+  g_autofree char *dir_path = g_strdup_printf ("/proc/%d/fd", pid);
+  g_autoptr (GDir) dir = g_dir_open (dir_path, 0, NULL);
+  moss_autofd pidfd = syscall (SYS_pidfd_open, pid, 0);
+  const char *number;
+
+  while (dir != NULL && (number = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (dir_path, number, NULL);
+      g_autofree char *link = g_file_read_link (path, NULL);
+      struct stat st;
+
+      if (link == NULL)
+        continue;
+      if (g_str_has_prefix (link, "socket:"))
+        judge_socket (inspection, pidfd, atoi (number), name);
+      else
+        add_blocker (inspection, moss_inspect_judge_link (name, link));
+      if (link[0] == '/' && stat (path, &st) == 0 && S_ISREG (st.st_mode))
+        add_file (inspection, link);
+    }
+}
+
+static void
+inspect_mappings (Inspection *inspection, pid_t pid, const char *name)
+{
+  g_autofree char *maps_path = g_strdup_printf ("/proc/%d/maps", pid);
+  g_autofree char *maps = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (maps_path, &maps, NULL, NULL))
+    return;
+  lines = g_strsplit (maps, "\n", -1);
+  for (int i = 0; lines[i] != NULL; i++)
+    {
+      int at = 0;
+
+      if (sscanf (lines[i], "%*s %*s %*s %*s %*s %n", &at) != 0 || at == 0 || lines[i][at] != '/')
+        continue;
+      add_blocker (inspection, moss_inspect_judge_link (name, lines[i] + at));
+      add_file (inspection, lines[i] + at);
+    }
+}
+
+/* Only what moss-init has, but for the time namespace, which every restore makes anew. */
+static void
+inspect_namespaces (Inspection *inspection, pid_t pid, const char *name)
+{
+  static const char *const kinds[] = { "user", "pid", "mnt", "net", "ipc", "uts", "cgroup" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    {
+      g_autofree char *own = g_strdup_printf ("/proc/%d/ns/%s", pid, kinds[i]);
+      g_autofree char *init
+          = g_strdup_printf ("/proc/%d/ns/%s", inspection->sandbox->pid, kinds[i]);
+      g_autofree char *own_link = g_file_read_link (own, NULL);
+      g_autofree char *init_link = g_file_read_link (init, NULL);
+
+      if (own_link != NULL && init_link != NULL && strcmp (own_link, init_link) != 0)
+        add_blocker (inspection, g_strdup_printf ("%s can't travel: it has made a sandbox of its "
+                                                  "own (%s namespace)", name, kinds[i]));
+    }
+}
+
+static void
+inspect_status (Inspection *inspection, pid_t pid, const char *name)
+{
+  static const char *const memory[] = { "RssAnon:", "RssShmem:" };
+  g_autofree char *path = g_strdup_printf ("/proc/%d/status", pid);
+  g_autofree char *text = NULL;
+  const char *line;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (memory); i++)
+    if ((line = strstr (text, memory[i])) != NULL)
+      inspection->memory_bytes
+          += g_ascii_strtoull (line + strlen (memory[i]), NULL, 10) << 10;
+  if ((line = strstr (text, "\nThreads:")) != NULL)
+    inspection->images += g_ascii_strtoull (line + strlen ("\nThreads:"), NULL, 10);
+  inspection->images += 6;
+}
+
+static void
+inspect_process (Inspection *inspection, pid_t pid)
+{
+  g_autofree char *name = read_name (pid);
+
+  inspect_status (inspection, pid, name);
+  inspect_descriptors (inspection, pid, name);
+  inspect_mappings (inspection, pid, name);
+  inspect_namespaces (inspection, pid, name);
+}
+
+/* ---- the whole ----------------------------------------------------------------------- */
+
+static gboolean
+on_layer_entry (MossWalkStep step, int dir_fd, const char *name, const char *path,
+                const struct stat *st, gpointer data)
+{
+  Inspection *inspection = data;
+
+  if (step == MOSS_WALK_AFTER)
+    return TRUE;
+  if (S_ISREG (st->st_mode))
+    inspection->layer_bytes += st->st_size;
+  return step == MOSS_WALK_BEFORE || ++inspection->layer_entries < MAX_LAYER_ENTRIES;
+}
+
+static void
+inspect_all (Inspection *inspection, GArray *pids)
+{
+  for (guint i = 0; i < pids->len; i++)
+    inspect_process (inspection, g_array_index (pids, pid_t, i));
+  if (inspection->images > MAX_TASK_IMAGES)
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has too many processes and "
+                                              "threads", inspection->sandbox->name));
+  moss_walk (inspection->sandbox->upper_fd, on_layer_entry, inspection);
+}
+
+static GVariant *
+make_answer (Inspection *inspection, guint n_pids)
+{
+  g_autofree gpointer *files = g_hash_table_get_keys_as_array (inspection->files, NULL);
+  guint n_files = g_hash_table_size (inspection->files);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert_value (
+      &dict, "blockers",
+      g_variant_new_strv ((const char *const *) inspection->blockers->pdata,
+                          inspection->blockers->len));
+  g_variant_dict_insert (&dict, "pids", "u", n_pids);
+  g_variant_dict_insert (&dict, "memory-bytes", "t", inspection->memory_bytes);
+  g_variant_dict_insert (&dict, "layer-bytes", "t", inspection->layer_bytes);
+  g_variant_dict_insert_value (
+      &dict, "files",
+      g_variant_new_bytestring_array ((const char *const *) files, n_files));
+  return g_variant_new ("(@a{sv})", g_variant_dict_end (&dict));
+}
+
+GVariant *
+moss_inspect_request (MossRequest *request, GError **error)
+{
+  g_autoptr (MossSandbox) sandbox = NULL;
+  g_autoptr (GPtrArray) blockers = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GArray) pids = NULL;
+  Inspection inspection = { .blockers = blockers, .files = files, .images = 16 };
+  const char *id;
+
+  g_variant_get_child (request->parameters, 0, "&s", &id);
+  sandbox = moss_registry_acquire (request->registry, request->caller, id, error);
+  if (sandbox == NULL || !moss_sandbox_require_alive (sandbox, error)
+      || !moss_sandbox_open_files (sandbox, FALSE, error))
+    return NULL;
+  inspection.sandbox = sandbox;
+  pids = moss_sandbox_cgroup_get_pids (sandbox->cgroup_fd);
+  inspect_all (&inspection, pids);
+  return make_answer (&inspection, pids->len);
+}
