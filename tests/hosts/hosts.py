@@ -396,12 +396,9 @@ class Machine:
         wait_until(f"the bus of {self.name}", lambda: self._alive(process, "bus") and
                    os.path.exists(self.path(f"/run/user/{self.uid}/bus")))
 
-    def start_session(self, display=None, env=None, **options):
-        """Starts bus and moss-session; with a display also its shell there."""
-        environment = {"MOSS_CRIU": self.libexec("criu")}
-        if display:
-            environment.update(DISPLAY=display, GDK_BACKEND="x11", GSK_RENDERER="cairo")
-        environment.update(env or {})
+    def start_session(self, env=None, **options):
+        """Starts the bus and moss-session; the shell is started apart."""
+        environment = dict({"MOSS_CRIU": self.libexec("criu"), "MOSS_NO_SHELL": "1"}, **(env or {}))
         if not os.path.exists(self.path(f"/run/user/{self.uid}/bus")):
             self.start_bus()
         process = self.start("session", [self.libexec("moss-session")], env=environment, **options)

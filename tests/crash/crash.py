@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves with a fault in each: at most one copy ever runs, and once both machines are up and linked
+again exactly one does, with its state; the person is told in a sentence.
+
+crash.py [--build DIR] [--rounds N] [--seed S] [--tap]
+"""
+import argparse
+import collections
+import os
+import random
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "hosts"), HERE]
+import desk as desks  # noqa: E402
+import faults  # noqa: E402
+import hosts  # noqa: E402
+
+SETTLE_S = 40
+
+
+class Round:
+    """One move with one fault."""
+
+    def __init__(self, desk, number, fault, source):
+        self.desk, self.number, self.fault = desk, number, fault
+        self.source, self.target = source, desk.other(source)
+        self.wrong = []
+        self.outcome = "?"
+
+    def play(self):
+        self.sandbox = desks.run_app(self.source, "/bin/sh", "-c", desks.COUNTER)
+        hosts.wait_until("the counter counts", lambda: self.count() > 3, seconds=20)
+        self.nonce = desks.inside(self.source, "/home/moss/count")[-1].split()[0]
+        watch = desks.Watch(self.desk)
+        monitors = [self.listen(machine) for machine in self.desk.machines()]
+        began = time.monotonic()
+        try:
+            self.fault.arm(self.desk, self.source, self.target)
+            self.strike_and_send()
+            self.fault.heal()
+            self.settle(watch)
+        except hosts.Failure as failure:
+            self.wrong.append(str(failure))
+        self.seconds = time.monotonic() - began
+        watch.stop()
+        self.wrong += watch.overlaps(self.nonce)
+        self.judge_words(monitors)
+        self.clean_up()
+
+    def count(self):
+        texts = [text.split() for text in desks.inside(self.source, "/home/moss/count")]
+        return max([int(text[1]) for text in texts if len(text) == 2] or [0])
+
+    def listen(self, machine):
+        """Collects the notices of a machine's session."""
+        return machine.popen(["gdbus", "monitor", "--session", "--dest", "org.moss.Session1"],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def strike_and_send(self):
+        peer = self.desk.ids[self.target.name]
+        sending = self.source.popen(["moss", "send", self.sandbox, peer], stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE, text=True)
+        self.fault.strike()
+        end = time.monotonic() + SETTLE_S
+        while sending.poll() is None and time.monotonic() < end:
+            self.revive()
+            time.sleep(0.1)
+        if sending.poll() is None:
+            self.wrong.append(f"moss send hung for {SETTLE_S} s")
+            sending.kill()
+        _, self.said = sending.communicate()
+        self.sent = sending.returncode == 0
+
+    def revive(self):
+        """What an init system does: starts again what died."""
+        for machine in self.desk.machines():
+            try:
+                self.desk.start(machine)
+            except hosts.Failure as failure:
+                self.wrong.append(str(failure))
+
+    def settle(self, watch):
+        """Waits until both are up and linked and one copy runs, or none may."""
+        end = time.monotonic() + SETTLE_S
+        while True:
+            self.revive()
+            running = watch.running(self.nonce)
+            if len(running) == 1 and all(self.desk.linked(one) for one in self.desk.machines()):
+                time.sleep(1.2)
+                running = watch.running(self.nonce)
+                if len(running) == 1:
+                    self.outcome = "arrived" if running[0] == self.target.name else "stayed"
+                    return
+            if self.fault.may_end and self.ended_everywhere():
+                self.outcome = "ended"
+                return
+            if time.monotonic() > end:
+                self.outcome = "lost" if not running else "both"
+                states = {one.name: desks.state(one, self.sandbox) for one in self.desk.machines()}
+                self.wrong.append(f"after {SETTLE_S} s it runs at {running or 'no machine'}; {states}")
+                return
+            time.sleep(0.2)
+
+    def ended_everywhere(self):
+        states = [desks.state(one, self.sandbox) for one in self.desk.machines()]
+        return all(state in ("", "ended", "stored") for state in states)
+
+    def judge_words(self, monitors):
+        """When it didn't simply arrive, somebody must have said so, in one sentence."""
+        notices = []
+        for monitor in monitors:
+            monitor.kill()
+        for machine in self.desk.machines():
+            for pid in machine.pids("gdbus"):
+                os.kill(pid, 9)
+        for monitor in monitors:
+            text, _ = monitor.communicate()
+            notices += [line for line in text.splitlines() if "Session1.Notice" in line]
+        words = self.said.strip()
+        if self.sent and self.outcome == "arrived":
+            return
+        if not words and not notices:
+            self.wrong.append(f"it {self.outcome} and nobody was told")
+        if words.count("\n") > 1:
+            self.wrong.append(f"not one sentence: {words!r}")
+
+    def clean_up(self):
+        for machine in self.desk.machines():
+            machine.run(["moss", "close", "--force", self.sandbox], check=False)
+        deadline = time.monotonic() + 10
+        while any(desks.sandboxed(one) for one in self.desk.machines()):
+            if time.monotonic() > deadline:
+                left = {one.name: desks.sandboxed(one) for one in self.desk.machines()}
+                self.wrong.append(f"processes are left over: {left}")
+                for machine in self.desk.machines():
+                    for pid, name in desks.sandboxed(machine):
+                        if name == "moss-init":
+                            os.kill(pid, 9)
+                break
+            time.sleep(0.1)
+        for machine in self.desk.machines():
+            machine.run(["moss", "discard", self.sandbox], check=False)
+
+    def line(self):
+        return (f"{self.source.name} → {self.target.name}, {self.fault.text}: {self.outcome}, "
+                f"{self.seconds:.1f} s")
+
+
+def say(tap, number, one):
+    if tap:
+        print(f"{'not ok' if one.wrong else 'ok'} {number} - {one.line()}")
+    else:
+        print(f"{number}: {one.line()}{' WRONG' if one.wrong else ''}")
+    for wrong in one.wrong:
+        for text in wrong.splitlines():
+            print(f"#   {text}")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=os.environ.get("MOSS_BUILD", "build/dev"))
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--tap", action="store_true")
+    arguments = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
+    chance = random.Random(seed)
+    if arguments.tap:
+        print(f"TAP version 13\n1..{arguments.rounds}")
+    print(f"# seed {seed}; {len(faults.points())} fault points", flush=True)
+    outcomes, wrong = collections.Counter(), 0
+    with desks.Desk(arguments.build) as desk:
+        for number in range(1, arguments.rounds + 1):
+            source = chance.choice(desk.machines())
+            fault = faults.draw(chance, target_has_small_disk=source.name == "desktop")
+            one = Round(desk, number, fault, source)
+            one.play()
+            outcomes[one.outcome] += 1
+            wrong += bool(one.wrong)
+            say(arguments.tap, number, one)
+            if one.wrong and os.environ.get("MOSS_CRASH_STOP"):
+                for machine in desk.machines():
+                    for label in ("sandboxd", "session"):
+                        print(f"=== {machine.name} {label}\n{machine.log(label)[-4000:]}")
+                break
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(f"# {arguments.rounds} rounds with seed {seed}: {counts}; {wrong} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root: run it through ./dev test")
+        sys.exit(77)
+    sys.exit(main())
