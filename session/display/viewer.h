@@ -267,7 +267,7 @@ void moss_viewer_frame_done (MossViewer *viewer, MossViewerSurface *surface, gin
 void moss_viewer_configure (MossViewer *viewer, MossViewerSurface *toplevel, int width,
                             int height, MossViewerState states);
 /* Where popups of this toplevel may lie, in its surface coordinates (as a rule the work
- * area). Without it popups stay within the output's size around the window. */
+ * area). Without it popups lie where the app would best like them. */
 void moss_viewer_set_popup_bounds (MossViewer *viewer, MossViewerSurface *toplevel,
                                    const MossViewerRect *bounds);
 /* Minimised or on another workspace: keeps its state, draws nothing. */
