@@ -7,17 +7,20 @@
  *
  * Restore: CRIU works inside the sandbox's cgroup, so that all it makes is born there. At
  * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is frozen before
- * it lets go. CRIU goes on even when that notification fails or we are gone, so a guard process
+ * it lets go. The network namespace is made empty, with nothing but loopback up: that is all a
+ * sandbox ever has at its own. CRIU goes on even when that notification fails or we are gone, so a guard process
  * keeps the other end of its socket open and kills the cgroup should we die in between. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu.h"
 #include "criu-cgroup.h"
 #include "criu-guard.h"
+#include "criu-net.h"
 #include "criu-rpc.h"
 #include "criu-stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +74,9 @@ fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_
   opts->has_ghost_limit = TRUE;
   opts->ghost_limit = config->ghost_limit != 0 ? MIN (config->ghost_limit, G_MAXUINT32)
                                                : GHOST_LIMIT;
+  /* Saves some 30 ms of the freeze: CRIU would run ip and iptables a dozen times. */
+  opts->has_empty_ns = TRUE;
+  opts->empty_ns = CLONE_NEWNET;
   opts->has_timeout = TRUE;
   opts->timeout = timeout_s (config);
   opts->has_tcp_close = TRUE;
@@ -189,6 +195,8 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
 
   if (pid > 0 && move->init_pid == 0)
     move->init_pid = pid;
+  if (g_str_equal (script, "setup-namespaces"))
+    return moss_criu_raise_loopback (pid, &move->error);
   if (!g_str_equal (script, "pre-resume"))
     return TRUE;
   if (moss_cgroup_add (move->outside_dirfd, move->criu_pid, &move->error)
