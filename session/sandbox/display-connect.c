@@ -7,10 +7,12 @@
 #include "base.h"
 #include "error.h"
 #include "fds.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -57,4 +59,63 @@ moss_display_connect (pid_t pid, GError **error)
     return g_steal_fd (&fd);
   moss_sandbox_fail_errno (error, errno, "Can't connect to the display of the sandbox");
   return -1;
+}
+
+#define DETACH_TIMEOUT_MS 1000
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossWire, moss_wire_free)
+
+static gboolean
+send_detach (MossWire *wire)
+{
+  moss_wire_begin (wire, MOSS_WIRE_HELLO, 0);
+  moss_wire_put_u32 (wire, MOSS_WIRE_MAGIC);
+  moss_wire_put_u32 (wire, MOSS_WIRE_VERSION);
+  moss_wire_put_u32 (wire, MOSS_WIRE_ROLE_CONTROL);
+  moss_wire_end (wire);
+  moss_wire_begin (wire, MOSS_WIRE_DETACH, 0);
+  moss_wire_end (wire);
+  return moss_wire_flush (wire);
+}
+
+/* Waits for one kind of message; others are passed over. END: it closed the connection. */
+static MossWireRead
+wait_for (MossWire *wire, uint16_t type, gint64 end_us)
+{
+  MossWireMessage *message;
+
+  for (;;)
+    {
+      struct pollfd poll_fd = { moss_wire_get_fd (wire), POLLIN, 0 };
+      gint64 left_ms = (end_us - g_get_monotonic_time ()) / 1000;
+      MossWireRead read;
+
+      while ((read = moss_wire_next (wire, &message)) == MOSS_WIRE_READ_MESSAGE)
+        if (message->type == type)
+          return MOSS_WIRE_READ_MESSAGE;
+      if (read == MOSS_WIRE_READ_BAD || left_ms <= 0 || poll (&poll_fd, 1, left_ms) <= 0)
+        return MOSS_WIRE_READ_BAD;
+      read = moss_wire_fill (wire);
+      if (read == MOSS_WIRE_READ_END || read == MOSS_WIRE_READ_BAD)
+        return read;
+    }
+}
+
+gboolean
+moss_display_detach_all (pid_t pid, GError **error)
+{
+  gint64 end_us = g_get_monotonic_time () + DETACH_TIMEOUT_MS * 1000;
+  int fd = moss_display_connect (pid, error);
+  g_autoptr (MossWire) wire = fd < 0 ? NULL : moss_wire_new (fd);
+
+  if (fd < 0)
+    return FALSE;
+  /* Its end must be closed, too, before anything is frozen. */
+  if (wire != NULL && send_detach (wire)
+      && wait_for (wire, MOSS_WIRE_DETACHED, end_us) == MOSS_WIRE_READ_MESSAGE
+      && wait_for (wire, 0, end_us) == MOSS_WIRE_READ_END)
+    return TRUE;
+  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_FAILED,
+                       "The display of the sandbox does not answer");
+  return FALSE;
 }

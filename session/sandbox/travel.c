@@ -7,6 +7,7 @@
 
 #include "travel.h"
 #include "criu.h"
+#include "display-connect.h"
 #include "error.h"
 #include "fds.h"
 #include "image-check.h"
@@ -455,7 +456,9 @@ typedef struct
 static gboolean
 before_freeze (gpointer data, GError **error)
 {
-  return TRUE;
+  Dump *dump = data;
+
+  return moss_display_detach_all (dump->sandbox->pid, error);
 }
 
 static gboolean

@@ -23,6 +23,7 @@
 #define BUS_CONFIG "/run/moss-bus.conf"
 #define BUS_TIMEOUT_MS 5000
 #define LOG_MAX (1 << 20)
+#define X11_SIZE "1024x768"
 
 /* Nothing is started by a message: what is installed on the machine was not made for here. */
 static const char bus_config[]
@@ -156,6 +157,29 @@ init_start_bus (char *why, size_t why_size)
       pid = -1;
     }
   close (ready[0]);
+  return pid;
+}
+
+pid_t
+init_start_x11 (int *ready_fd, char *why, size_t why_size)
+{
+  char number[16];
+  char *argv[] = { "Xwayland", ":0",   "-geometry", X11_SIZE, "-shm",    "-noreset",
+                   "-nolisten", "tcp", "-displayfd", number,  NULL };
+  int ready[2];
+  pid_t pid;
+
+  if (pipe2 (ready, O_CLOEXEC) != 0)
+    {
+      snprintf (why, why_size, "starting Xwayland: %s", strerror (errno));
+      return -1;
+    }
+  snprintf (number, sizeof number, "%d", ready[1]);
+  pid = init_start (argv, "/", ready[1], why, why_size);
+  close (ready[1]);
+  if (pid < 0)
+    close (ready[0]);
+  *ready_fd = ready[0];
   return pid;
 }
 

@@ -6,6 +6,8 @@
 
 #include "init.h"
 
+#include "display.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,8 +26,9 @@
 
 typedef struct
 {
-  struct wl_event_loop *loop;
+  MossDisplay *display;
   pid_t bus;
+  pid_t xwayland;
   pid_t app;
   int status; /* of app, once known */
   bool x11;
@@ -61,7 +63,7 @@ app_has_processes (const Init *init)
     {
       pid_t pid = isdigit ((unsigned char) entry->d_name[0]) ? atoi (entry->d_name) : 0;
 
-      found = pid > 1 && pid != init->bus;
+      found = pid > 1 && pid != init->bus && pid != init->xwayland;
     }
   if (proc != NULL)
     closedir (proc);
@@ -84,21 +86,41 @@ on_signal (int fd, uint32_t mask, void *data)
         init->status = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
       if (pid == init->bus)
         init->bus = -1;
+      if (pid == init->xwayland)
+        init->xwayland = -1;
     }
-  if (!app_has_processes (init))
-    exit (init->status);
+  if (init->app > 0 && !app_has_processes (init))
+    _exit (init->status);
   return 0;
 }
 
 static int
 on_connection (int fd, uint32_t mask, void *data)
 {
+  Init *init = data;
   int client = accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
   if (client >= 0)
-    close (client);
+    moss_display_add_connection (init->display, client);
   return 0;
 }
+
+static void
+on_setting (MossDisplay *display, const char *key, const char *value, void *data)
+{
+  init_settings_apply (key, value);
+}
+
+static void
+on_detaching (MossDisplay *display, void *data)
+{
+  init_trim_log ();
+}
+
+static const MossDisplayCallbacks callbacks = {
+  .setting = on_setting,
+  .detaching = on_detaching,
+};
 
 static int
 open_signals (void)
@@ -131,13 +153,63 @@ parse (Init *init, int argc, char **argv)
   return i + 1 < argc;
 }
 
+static void
+add_source (Init *init, int fd, wl_event_loop_fd_func_t func)
+{
+  struct wl_event_loop *loop = moss_display_get_event_loop (init->display);
+
+  if (fd < 0 || wl_event_loop_add_fd (loop, fd, WL_EVENT_READABLE, func, init) == NULL)
+    fail ("can't listen: ", strerror (errno));
+}
+
+static void
+open_display (Init *init)
+{
+  init->display = moss_display_new (INIT_RUNTIME_DIR, INIT_DISPLAY_NAME);
+  if (init->display == NULL)
+    fail ("can't make the display: ", strerror (errno));
+  moss_display_set_callbacks (init->display, &callbacks, init);
+  add_source (init, open_signals (), on_signal);
+  add_source (init, init_setup_control_socket (), on_connection);
+}
+
+static int
+on_x11_ready (int fd, uint32_t mask, void *data)
+{
+  bool *ready = data;
+
+  *ready = true;
+  return 0;
+}
+
+/* Xwayland is a client of ours: while it starts, our loop must turn. */
+static void
+start_x11 (Init *init, char *why, size_t why_size)
+{
+  struct wl_event_loop *loop = moss_display_get_event_loop (init->display);
+  struct wl_event_source *source;
+  bool ready = false;
+  int ready_fd = -1;
+
+  init->xwayland = init_start_x11 (&ready_fd, why, why_size);
+  if (init->xwayland < 0)
+    fail ("", why);
+  source = wl_event_loop_add_fd (loop, ready_fd, WL_EVENT_READABLE, on_x11_ready, &ready);
+  for (int i = 0; i < 100 && !ready && init->xwayland > 0; i++)
+    moss_display_iterate (init->display, 100);
+  if (source != NULL)
+    wl_event_source_remove (source);
+  close (ready_fd);
+  if (!ready || init->xwayland < 0)
+    fail ("Xwayland did not start", "");
+}
+
 int
 main (int argc, char **argv)
 {
-  Init init = { .status = 1 };
+  Init init = { .status = 1, .bus = -1, .xwayland = -1 };
   char why[256] = "";
   const char *failed;
-  int signals, control;
 
   if (getpid () != 1)
     {
@@ -147,26 +219,20 @@ main (int argc, char **argv)
   fcntl (REPORT_FD, F_SETFD, FD_CLOEXEC);
   if (!parse (&init, argc, argv))
     fail ("moss-init was called wrongly", "");
-  prctl (PR_SET_DUMPABLE, 1);
   if ((failed = init_setup_system ()) != NULL)
     fail ("can't set up ", failed);
-  signals = open_signals ();
-  control = init_setup_control_socket ();
-  init.loop = wl_event_loop_create ();
-  if (signals < 0 || control < 0 || init.loop == NULL)
-    fail ("can't listen: ", strerror (errno));
-  wl_event_loop_add_fd (init.loop, signals, WL_EVENT_READABLE, on_signal, &init);
-  wl_event_loop_add_fd (init.loop, control, WL_EVENT_READABLE, on_connection, &init);
+  open_display (&init);
   init.bus = init_start_bus (why, sizeof why);
   if (init.bus < 0)
     fail ("", why);
+  if (init.x11)
+    start_x11 (&init, why, sizeof why);
   init.app = init_start (init.argv, init.cwd, -1, why, sizeof why);
   if (init.app < 0)
     fail ("", why);
   if ((failed = init_setup_drop_capabilities ()) != NULL)
     fail ("can't give up ", failed);
   report ("ok", "");
-  for (;;)
-    if (wl_event_loop_dispatch (init.loop, -1) < 0 && errno != EINTR)
-      return 1;
+  moss_display_run (init.display);
+  return 1;
 }

@@ -10,6 +10,7 @@
 #define INIT_APP_ID 1000
 #define INIT_HOME "/home/moss"
 #define INIT_RUNTIME_DIR "/run/user/1000"
+#define INIT_DISPLAY_NAME "wayland-0"
 #define INIT_CONTROL_DIR "/run/moss"
 #define INIT_CONTROL_SOCKET INIT_CONTROL_DIR "/display"
 #define INIT_LOG INIT_HOME "/.cache/moss-app.log"
@@ -30,6 +31,9 @@ int init_setup_control_socket (void);
 pid_t init_start (char *const *argv, const char *cwd, int keep_fd, char *why, size_t why_size);
 /* Starts the private message bus and waits until it listens. */
 pid_t init_start_bus (char *why, size_t why_size);
+/* Starts an X server with one window for all its apps. ready_fd becomes readable when it
+ * takes clients. */
+pid_t init_start_x11 (int *ready_fd, char *why, size_t why_size);
 /* Empties the app's log once it is large. */
 void init_trim_log (void);
 
