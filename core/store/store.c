@@ -680,12 +680,17 @@ moss_store_put (MossStore *store,
 
 /**
  * moss_store_put_raw:
- * @id: what it has to be; %MOSS_STORE_ERROR_CORRUPT if it isn't
+ * @id: (nullable): what it has to be; %MOSS_STORE_ERROR_CORRUPT if it isn't
+ * @made: (out) (optional): what it is
  *
  * Takes an object as another device sent it.
  */
 gboolean
-moss_store_put_raw (MossStore *store, GBytes *sealed, const MossId *id, GError **error)
+moss_store_put_raw (MossStore *store,
+                    GBytes *sealed,
+                    const MossId *id,
+                    MossId *made,
+                    GError **error)
 {
   g_autoptr (GMutexLocker) locker = NULL;
   MossId found;
@@ -693,7 +698,7 @@ moss_store_put_raw (MossStore *store, GBytes *sealed, const MossId *id, GError *
   if (!moss_object_id (g_bytes_get_data (sealed, NULL), g_bytes_get_size (sealed), &found,
                        error))
     return FALSE;
-  if (!moss_id_equal (&found, id))
+  if (id != NULL && !moss_id_equal (&found, id))
     {
       g_autofree char *name = moss_id_to_string (id);
 
@@ -701,8 +706,10 @@ moss_store_put_raw (MossStore *store, GBytes *sealed, const MossId *id, GError *
                    "what came as object %s is something else", name);
       return FALSE;
     }
+  if (made != NULL)
+    *made = found;
   locker = g_mutex_locker_new (&store->lock);
-  return add_locked (store, id, NULL, sealed, error);
+  return add_locked (store, &found, NULL, sealed, error);
 }
 
 /* --- get --- */

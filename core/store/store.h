@@ -49,6 +49,7 @@ GBytes *moss_store_get_raw (MossStore *store, const MossId *id, GError **error);
 gboolean moss_store_put_raw (MossStore *store,
                              GBytes *sealed,
                              const MossId *id,
+                             MossId *made,
                              GError **error);
 
 gboolean moss_store_flush (MossStore *store, GError **error);

@@ -202,7 +202,7 @@ test_bit_flip (Fixture *fixture, gconstpointer unused)
   assert_gone (fixture, &refs[1], MOSS_STORE_ERROR_MISSING);
   assert_has (fixture, 0, 10000, &refs[0]);
   assert_has (fixture, 4, 10000, &refs[2]);
-  g_assert_true (moss_store_put_raw (fixture->store, raw, &refs[1].id, &error));
+  g_assert_true (moss_store_put_raw (fixture->store, raw, &refs[1].id, NULL, &error));
   assert_has (fixture, 2, 10000, &refs[1]);
 }
 
@@ -283,13 +283,13 @@ test_raw (Fixture *fixture, gconstpointer unused)
   g_assert_no_error (error);
   g_assert_cmpuint (g_bytes_get_size (raw), <, 100000);
 
-  g_assert_false (moss_store_put_raw (other.store, raw, &second.id, &error));
+  g_assert_false (moss_store_put_raw (other.store, raw, &second.id, NULL, &error));
   g_assert_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_CORRUPT);
   g_clear_error (&error);
-  g_assert_false (moss_store_put_raw (other.store, rubbish, &ref.id, &error));
+  g_assert_false (moss_store_put_raw (other.store, rubbish, &ref.id, NULL, &error));
   g_clear_error (&error);
   g_assert_false (moss_store_has (other.store, &ref.id));
-  g_assert_true (moss_store_put_raw (other.store, raw, &ref.id, &error));
+  g_assert_true (moss_store_put_raw (other.store, raw, &ref.id, NULL, &error));
   assert_has (&other, 1, 300000, &ref);
   tear_down (&other, NULL);
 }

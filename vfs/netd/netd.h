@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* What the files of moss-netd share. All of it belongs to the main context, except where a
+ * comment says otherwise. */
+#pragma once
+
+#include "core/link/certificate.h"
+#include "core/link/link.h"
+#include "core/store/store.h"
+
+#include "moss-dbus-net.h"
+
+typedef struct _Netd Netd;
+
+typedef enum
+{
+  DEVICE_AWAY,
+  DEVICE_REFUSED,
+  DEVICE_LINKED,
+} DeviceState;
+
+typedef struct
+{
+  Netd *netd;
+  char *id;
+  char *name;
+  gboolean paired;
+  GPtrArray *addresses; /* "host:port", best first; of a paired device: remembered */
+  char *discovered;     /* nullable: where it announces itself now */
+  guint32 suite;
+  GBytes *signing_key; /* nullable; pinned when first seen */
+
+  DeviceState state;
+  char *reason;
+  MossLink *link; /* nullable: the one that new requests use */
+  guint64 instance;
+  char *arch;
+  char *kind;
+  guint32 cores;
+  GVariant *status; /* nullable: as it was sent */
+
+  guint retry;     /* source */
+  guint delay_ms;  /* before the next try */
+  guint attempt;   /* which address is next */
+  gboolean dialling;
+  guint announce; /* source: DeviceChanged is due */
+} Device;
+
+struct _Netd
+{
+  GMainLoop *loop;
+  int exit_status;
+  char *state_dir;
+  char *id;
+  char *name;
+  guint16 port;
+  char *listen_address; /* nullable */
+  GTlsCertificate *certificate;
+  MossStore *store; /* any thread */
+  MossHello hello;  /* mine */
+  GHashTable *devices; /* id → Device */
+  GHashTable *calls;   /* "link number" → GCancellable: calls of others that the session has */
+  GSocketService *service;
+  guint handshakes;
+  GDBusConnection *bus;
+  MossDBusNet1 *interface;
+  GVariant *last_status;
+  guint sync_source;
+  gint dirty;         /* atomic: something was stored since the last sync */
+  guint64 push_bytes; /* atomic: pushed by others since the last collection */
+  gpointer discovery;
+};
+
+/* devices.c */
+gboolean devices_load (Netd *netd, GError **error);
+void devices_save (Netd *netd);
+Device *device_find (Netd *netd, const char *id);
+Device *device_get (Netd *netd, const char *id);
+Device *device_pin (Netd *netd, const char *id, const char *address);
+void device_unpin (Device *device);
+void device_free (gpointer data);
+void device_remember_address (Device *device, const char *address);
+void device_set_state (Device *device, DeviceState state, const char *reason);
+void device_changed (Device *device);
+GVariant *device_to_variant (Device *device);
+GVariant *devices_to_variant (Netd *netd);
+
+/* peers.c */
+gboolean peers_listen (Netd *netd, int wanted_port, GError **error);
+void peers_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id, gboolean dialled);
+void peers_drop (Device *device, const char *reason);
+void peers_drop_all (Netd *netd, const char *reason);
+extern const MossLinkEvents peers_events;
+
+/* dial.c */
+void dial_now (Device *device);
+void dial_later (Device *device);
+void dial_stop (Device *device);
+
+/* handshake.c */
+typedef void (*HandshakeDone) (Netd *netd,
+                               GIOStream *tls,
+                               GSocket *socket,
+                               const char *id,
+                               const GError *error,
+                               gpointer user_data);
+void handshake (Netd *netd,
+                GSocketConnection *connection,
+                const char *expected,
+                HandshakeDone done,
+                gpointer user_data);
+
+/* transfer.c */
+void transfer_export (Netd *netd);
+void transfer_pushed (MossLink *link, GBytes *sealed, gpointer user_data);
+GBytes *transfer_load (const MossId *id, gpointer user_data);
+
+/* relay.c */
+void relay_export (Netd *netd);
+void relay_call (MossLink *link,
+                 guint64 request,
+                 const char *method,
+                 GVariant *body,
+                 gpointer user_data);
+void relay_cancelled (MossLink *link, guint64 request, gpointer user_data);
+
+/* status.c */
+const char *status_kind (void);
+void status_start (Netd *netd);
+void status_greet (Netd *netd, MossLink *link);
+
+/* signing.c */
+void signing_start (Netd *netd);
+
+/* discovery.c */
+void discovery_start (Netd *netd);
+void discovery_stop (Netd *netd);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* What this device tells others about itself: how busy it is and its battery, at most every
+ * five seconds, only when it changed, and only while somebody is there to hear it. */
+#define G_LOG_DOMAIN "moss-netd"
+
+#include "vfs/netd/netd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum
+{
+  PERIOD_S = 5,
+};
+
+static char *
+read_line (const char *dir, const char *name)
+{
+  g_autofree char *path = g_build_filename (dir, name, NULL);
+  char *text = NULL;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return NULL;
+  return g_strstrip (text);
+}
+
+typedef struct
+{
+  gboolean has_battery;
+  gboolean on_battery;
+  double level;
+} Power;
+
+static void
+read_supply (const char *path, Power *power)
+{
+  g_autofree char *type = read_line (path, "type");
+  g_autofree char *scope = read_line (path, "scope");
+  g_autofree char *capacity = read_line (path, "capacity");
+  g_autofree char *state = read_line (path, "status");
+
+  /* Of scope "Device": a mouse's or headset's, not this machine's. */
+  if (g_strcmp0 (type, "Battery") != 0 || g_strcmp0 (scope, "Device") == 0 ||
+      capacity == NULL)
+    return;
+  power->has_battery = TRUE;
+  power->level = CLAMP (g_ascii_strtod (capacity, NULL) / 100, 0, 1);
+  power->on_battery = power->on_battery || g_strcmp0 (state, "Discharging") == 0;
+}
+
+static Power
+read_power (void)
+{
+  const char *base = "/sys/class/power_supply";
+  g_autoptr (GDir) dir = g_dir_open (base, 0, NULL);
+  const char *name;
+  Power power = { 0 };
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (base, name, NULL);
+
+      read_supply (path, &power);
+    }
+  return power;
+}
+
+/* SMBIOS specification 3.7, table 17. */
+const char *
+status_kind (void)
+{
+  g_autofree char *text = read_line ("/sys/class/dmi/id", "chassis_type");
+
+  switch (text == NULL ? 0 : g_ascii_strtoull (text, NULL, 10))
+    {
+    case 8:
+    case 9:
+    case 10:
+    case 14:
+    case 31:
+    case 32:
+      return "laptop";
+    case 11:
+    case 30:
+      return "tablet";
+    case 17:
+    case 23:
+    case 28:
+    case 29:
+      return "server";
+    default:
+      return read_power ().has_battery ? "laptop" : "desktop";
+    }
+}
+
+/* Busy share of all processors since the last call. */
+static double
+read_load (void)
+{
+  static guint64 last_busy, last_all;
+  g_autofree char *text = NULL;
+  guint64 user, nice_time, system, idle, iowait, irq, softirq, steal, busy, all;
+  double load = 0;
+
+  if (!g_file_get_contents ("/proc/stat", &text, NULL, NULL) ||
+      sscanf (text, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &user, &nice_time, &system, &idle,
+              &iowait, &irq, &softirq, &steal) != 8)
+    return 0;
+  busy = user + nice_time + system + irq + softirq + steal;
+  all = busy + idle + iowait;
+  if (all > last_all && busy >= last_busy)
+    load = (double) (busy - last_busy) / (all - last_all);
+  last_busy = busy;
+  last_all = all;
+  return CLAMP (load, 0, 1);
+}
+
+/* Rounded, so that small changes are none. Returns: (transfer full) */
+static GVariant *
+read_status (void)
+{
+  double load = round (read_load () * 20) / 20;
+  Power power = read_power ();
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "load", "d", load);
+  g_variant_dict_insert (&dict, "idle", "b", load < 0.1);
+  g_variant_dict_insert (&dict, "on-battery", "b", power.on_battery);
+  if (power.has_battery)
+    g_variant_dict_insert (&dict, "battery", "d", round (power.level * 100) / 100);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
+static gboolean
+on_period (gpointer data)
+{
+  Netd *netd = data;
+  g_autoptr (GVariant) status = NULL;
+  gboolean anybody = FALSE;
+  GHashTableIter iter;
+  Device *device;
+
+  g_hash_table_iter_init (&iter, netd->devices);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+    anybody = anybody || device->link != NULL;
+  if (!anybody)
+    return G_SOURCE_CONTINUE;
+  status = read_status ();
+  if (netd->last_status != NULL && g_variant_equal (status, netd->last_status))
+    return G_SOURCE_CONTINUE;
+  g_clear_pointer (&netd->last_status, g_variant_unref);
+  netd->last_status = g_variant_ref (status);
+  g_hash_table_iter_init (&iter, netd->devices);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+    if (device->link != NULL)
+      moss_link_send_status (device->link, status);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Tells a device that has just appeared. */
+void
+status_greet (Netd *netd, MossLink *link)
+{
+  if (netd->last_status == NULL)
+    netd->last_status = read_status ();
+  moss_link_send_status (link, netd->last_status);
+}
+
+void
+status_start (Netd *netd)
+{
+  read_load ();
+  g_timeout_add_seconds (PERIOD_S, on_period, netd);
+}
