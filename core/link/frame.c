@@ -147,7 +147,7 @@ moss_frame_new (guint8 type, guint64 request, GVariant *body, GError **error)
   bytes = g_malloc (MOSS_FRAME_HEAD + length);
   moss_frame_write_head (bytes, type, request, length);
   if (length > 0)
-    g_variant_store (wire, bytes + MOSS_FRAME_HEAD);
+    memcpy (bytes + MOSS_FRAME_HEAD, g_variant_get_data (wire), length);
   return g_bytes_new_take (bytes, MOSS_FRAME_HEAD + length);
 }
 
