@@ -39,7 +39,7 @@ typedef struct
   gboolean need_seccomp;          /* every task but pid 1 must carry a seccomp filter */
   gboolean tap;                   /* a tun/tap device may be in the network namespace */
   guint64 max_bytes;              /* all images together */
-  guint max_tasks;                /* processes and threads */
+  guint max_tasks;                /* processes and threads; at most 2^22 */
 } MossImagePolicy;
 
 /* The policy of a sandbox made by moss-sandboxd of this version. Static, never freed. */
