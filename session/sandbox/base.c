@@ -69,6 +69,7 @@ static const Step steps[] = {
   { STEP_EMPTY, "proc", 0555 },
   { STEP_EMPTY, "sys", 0555 },
   { STEP_EMPTY, "run", 0755 },
+  { STEP_DIR, "run/moss", 0700 },
   { STEP_EMPTY, "tmp", 01777 },
   { STEP_EMPTY, "home", 0755 },
   { STEP_EMPTY, "root", 0700 },

@@ -4,8 +4,8 @@
  * Policy: an image is of a kind in the table below, a regular file, begins with its kind's magic number,
  * is bounded, and consists of entries that protobuf-c can read with no field that this file's
  * schema does not have. What may stand in them is said at the head of image-tasks.c,
- * image-memory.c, image-files.c, image-extras.c, image-spaces.c and image-net.c. What one image says
- * of another is true. Old forms of images, which CRIU reads where the new one is missing, are
+ * image-memory.c, image-files.c, image-extras.c and image-spaces.c. What one image says of another is
+ * true. The network namespace is made new and empty, so nothing about it may stand there. Old forms of images, which CRIU reads where the new one is missing, are
  * not in the table: what the table lacks is refused. Pages and bytes in pipes and sockets are data
  * of the app and may be anything. */
 #define G_LOG_DOMAIN "moss-image"
@@ -75,15 +75,6 @@ static const ImageKind kinds[] = {
   { "ipcns-var", DECIMAL, 0x53115007, image_check_ipc_var, 2 },
   { "ipcns-shm", DECIMAL, 0x46283044, image_check_ipc_shm, 2 },
   { "ipcns-sem", DECIMAL, 0x59573019, image_check_ipc_sem, 2 },
-  { "netns", DECIMAL, 0x55933752, image_check_netns, 2 },
-  { "netdev", DECIMAL, 0x57373951, image_check_netdev, 2 },
-  { "ifaddr", DECIMAL, 0, image_check_addresses, 2 },
-  { "route", DECIMAL, 0, image_check_routes, 2 },
-  { "route6", DECIMAL, 0, image_check_routes, 2 },
-  { "rule", DECIMAL, 0, image_check_rules, 2 },
-  { "iptables", DECIMAL, 0, image_check_empty, 2 },
-  { "ip6tables", DECIMAL, 0, image_check_empty, 2 },
-  { "nftables", DECIMAL, 0, image_check_empty, 2 },
 };
 #define LAST_RANK 2
 
@@ -102,7 +93,6 @@ static const MossImagePolicy default_policy = {
   .devices = default_devices,
   .init_capabilities = CAP (CAP_SETGID) | CAP (CAP_SETUID) | CAP (CAP_SETPCAP),
   .need_seccomp = TRUE,
-  .tap = FALSE,
   .max_bytes = G_GUINT64_CONSTANT (64) << 30,
   .max_tasks = 8192,
 };

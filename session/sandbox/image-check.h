@@ -37,7 +37,6 @@ typedef struct
   const MossImageDevice *devices; /* nodes that may be open; ended by a NULL path */
   guint64 init_capabilities;      /* what pid 1 may have, as bits; all others: none */
   gboolean need_seccomp;          /* every task but pid 1 must carry a seccomp filter */
-  gboolean tap;                   /* a tun/tap device may be in the network namespace */
   guint64 max_bytes;              /* all images together */
   guint max_tasks;                /* processes and threads; at most 2^22 */
 } MossImagePolicy;

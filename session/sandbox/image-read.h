@@ -130,12 +130,4 @@ gboolean image_check_ipc_shm (ImageReader *reader, GError **error);
 gboolean image_check_ipc_sem (ImageReader *reader, GError **error);
 gboolean image_check_cgroup (ImageReader *reader, GError **error);
 
-/* image-net.c */
-gboolean image_check_netns (ImageReader *reader, GError **error);
-gboolean image_check_netdev (ImageReader *reader, GError **error);
-gboolean image_check_addresses (ImageReader *reader, GError **error);
-gboolean image_check_routes (ImageReader *reader, GError **error);
-gboolean image_check_rules (ImageReader *reader, GError **error);
-gboolean image_check_empty (ImageReader *reader, GError **error);
-
 G_END_DECLS

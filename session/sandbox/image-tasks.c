@@ -87,11 +87,13 @@ check_process (ImageReader *r, gpointer message, GError **error)
     return image_corrupt (s, error, "process %u stands before its parent", m->pid);
   for (gsize i = 0; i < m->n_threads; i++)
     {
-      guint32 tid = m->threads[i];
+      /* CRIU takes the first for the process itself, and writes anything there for a dead one. */
+      guint32 tid = i == 0 ? m->pid : m->threads[i];
 
-      if (tid == 0 || tid > MAX_PID || g_hash_table_size (s->threads) >= s->policy->max_tasks)
-        return image_denied (s, error, "more than %u tasks, or an impossible one",
-                             s->policy->max_tasks);
+      if (tid == 0 || tid > MAX_PID)
+        return image_corrupt (s, error, "thread %u of process %u is impossible", tid, m->pid);
+      if (g_hash_table_size (s->threads) >= s->policy->max_tasks)
+        return image_denied (s, error, "more than %u tasks", s->policy->max_tasks);
       if (!g_hash_table_insert (s->threads, GUINT_TO_POINTER (tid), GUINT_TO_POINTER (m->pid)))
         return image_corrupt (s, error, "thread %u stands twice", tid);
     }
@@ -327,7 +329,6 @@ check_own_namespaces (ImageSet *s, const MossImage__Ids *init, GError **error)
     return image_denied (s, error, "would live in the machine's own namespaces");
   return need_namespace (s, "userns", init->user_ns, error)
          && need_namespace (s, "mountpoints", init->mnt_ns, error)
-         && need_namespace (s, "netns", init->net_ns, error)
          && need_namespace (s, "utsns", init->uts_ns, error)
          && need_namespace (s, "ipcns-var", init->ipc_ns, error);
 }

@@ -193,16 +193,13 @@ child_enter_root (const Child *child)
   CHILD_DO (chdir (child->root_path));
 }
 
-/* The mounts: root, /proc, /dev/pts, /run. */
+/* The mounts: root, /proc, /dev/pts. A tmpfs would make CRIU start tar in the freeze. */
 static void
 child_mount (const Child *child)
 {
-  const unsigned long flags = MS_NOSUID | MS_NODEV;
-
-  CHILD_DO (mount ("proc", "proc", "proc", flags | MS_NOEXEC, NULL));
+  CHILD_DO (mount ("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
   CHILD_DO (mount ("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                    "newinstance,ptmxmode=0666,mode=0620,gid=5"));
-  CHILD_DO (mount ("tmpfs", "run", "tmpfs", flags, "mode=0755,size=50%"));
   CHILD_DO (syscall (SYS_pivot_root, ".", "."));
   CHILD_DO (umount2 (".", MNT_DETACH));
   CHILD_DO (chdir ("/"));

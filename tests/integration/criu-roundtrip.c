@@ -269,6 +269,10 @@ main (int argc, char **argv)
       g_print ("1..0 # SKIP needs root\n");
       return 77;
     }
+  if (opt_criu == NULL)
+    opt_criu = g_strdup (g_getenv ("MOSS_CRIU"));
+  if (opt_criu == NULL && access ("/opt/moss-criu/sbin/criu", X_OK) == 0)
+    opt_criu = g_strdup ("/opt/moss-criu/sbin/criu");
   policy = *moss_image_policy_default ();
   policy.init_capabilities = G_MAXUINT64;
   policy.need_seccomp = FALSE;
