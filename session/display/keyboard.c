@@ -31,7 +31,9 @@ sealed_copy (const char *text, size_t size)
         }
       done += n;
     }
-  fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  /* Not F_SEAL_WRITE: a client that maps it shared could not be restored, since CRIU maps
+   * first and seals afterwards. */
+  fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
   return fd;
 }
 

@@ -188,6 +188,32 @@ inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
     }
 }
 
+/* The fourth letter of "r--s". */
+static gboolean
+is_shared (const char *line)
+{
+  const char *permissions = strchr (line, ' ');
+
+  return permissions != NULL && strlen (permissions) > 4 && permissions[4] == 's';
+}
+
+/* CRIU maps before it seals, and the kernel refuses to seal what is mapped shared. */
+static void
+judge_sealed_mapping (Inspection *inspection, pid_t pid, const char *line, const char *name)
+{
+  g_autofree char *path = NULL;
+  g_autofree char *range = g_strndup (line, strcspn (line, " "));
+  moss_autofd fd = -1;
+  int seals;
+
+  path = g_strdup_printf ("/proc/%d/map_files/%s", pid, range);
+  fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  seals = fd < 0 ? -1 : fcntl (fd, F_GET_SEALS);
+  if (seals >= 0 && (seals & F_SEAL_WRITE))
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it shares memory that is sealed "
+                                              "against writing", name));
+}
+
 static void
 inspect_mappings (Inspection *inspection, pid_t pid, const char *name)
 {
@@ -205,6 +231,8 @@ inspect_mappings (Inspection *inspection, pid_t pid, const char *name)
       if (sscanf (lines[i], "%*s %*s %*s %*s %*s %n", &at) != 0 || at == 0 || lines[i][at] != '/')
         continue;
       add_blocker (inspection, moss_inspect_judge_link (name, lines[i] + at));
+      if (g_str_has_prefix (lines[i] + at, "/memfd:") && is_shared (lines[i]))
+        judge_sealed_mapping (inspection, pid, lines[i], name);
       add_file (inspection, lines[i] + at);
     }
 }

@@ -23,7 +23,6 @@
 #define BUS_CONFIG "/run/moss-bus.conf"
 #define BUS_TIMEOUT_MS 5000
 #define LOG_MAX (1 << 20)
-#define X11_SIZE "1024x768"
 
 /* Nothing is started by a message: what is installed on the machine was not made for here. */
 static const char bus_config[]
@@ -164,8 +163,8 @@ pid_t
 init_start_x11 (int *ready_fd, char *why, size_t why_size)
 {
   char number[16];
-  char *argv[] = { "Xwayland", ":0",   "-geometry", X11_SIZE, "-shm",    "-noreset",
-                   "-nolisten", "tcp", "-displayfd", number,  NULL };
+  char *argv[] = { "Xwayland", ":0",         "-shm", "-noreset", "-nolisten",
+                   "tcp",      "-displayfd", number, NULL };
   int ready[2];
   pid_t pid;
 

@@ -173,12 +173,23 @@ open_display (Init *init)
   add_source (init, init_setup_control_socket (), on_connection);
 }
 
+typedef struct
+{
+  bool over;
+  bool ready;
+} X11Start;
+
 static int
 on_x11_ready (int fd, uint32_t mask, void *data)
 {
-  bool *ready = data;
+  X11Start *start = data;
+  char number[16];
 
-  *ready = true;
+  ssize_t n = read (fd, number, sizeof number);
+
+  /* It writes number and line end one by one and wants to get rid of both. */
+  start->ready = n > 0 && number[n - 1] == '\n';
+  start->over = n <= 0 || start->ready;
   return 0;
 }
 
@@ -188,19 +199,19 @@ start_x11 (Init *init, char *why, size_t why_size)
 {
   struct wl_event_loop *loop = moss_display_get_event_loop (init->display);
   struct wl_event_source *source;
-  bool ready = false;
+  X11Start start = { false, false };
   int ready_fd = -1;
 
   init->xwayland = init_start_x11 (&ready_fd, why, why_size);
   if (init->xwayland < 0)
     fail ("", why);
-  source = wl_event_loop_add_fd (loop, ready_fd, WL_EVENT_READABLE, on_x11_ready, &ready);
-  for (int i = 0; i < 100 && !ready && init->xwayland > 0; i++)
+  source = wl_event_loop_add_fd (loop, ready_fd, WL_EVENT_READABLE, on_x11_ready, &start);
+  for (int i = 0; i < 100 && !start.over; i++)
     moss_display_iterate (init->display, 100);
   if (source != NULL)
     wl_event_source_remove (source);
   close (ready_fd);
-  if (!ready || init->xwayland < 0)
+  if (!start.ready)
     fail ("Xwayland did not start", "");
 }
 
