@@ -233,8 +233,8 @@ class Machine:
         self.outer = subprocess.Popen(
             ["sh", "-c", enter, "sh", "unshare", "--mount", "--pid", "--net", "--ipc", "--uts",
              "--cgroup", "--propagation", "unchanged", "--fork", "--kill-child",
-             init, name, self.root_dir, source, self.address,
-             os.environ.get("MOSS_LAB_DISPLAYS", "")], preexec_fn=_die_with_parent)
+             "python3", os.path.join(HERE, "enter.py"), "private", init, name, self.root_dir, source,
+             self.address, os.environ.get("MOSS_LAB_DISPLAYS", "")], preexec_fn=_die_with_parent)
         self.pid = wait_until(f"{name} starts", lambda: self._running() and _child(self.outer.pid))
         wait_until(f"{name} is up", lambda: self._running() and
                    os.path.exists(f"/proc/{self.pid}/root/run/machine-up"))

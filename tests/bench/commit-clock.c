@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* commit-clock SANDBOX: a viewer that draws nothing and says when the windows of a sandbox
+ * change. It waits for the sandbox on this session bus, attaches, gives each frame its due,
+ * and prints one line an event, times in microseconds of the monotonic clock of the host:
+ *
+ *   attached TIME          commit TIME          closed TIME
+ *
+ * It attaches again after each "closed". "click X Y" on its input clicks the newest window. */
+
+#include "moss-dbus-session.h"
+#include "session/display/viewer.h"
+
+#include <gio/gunixfdlist.h>
+#include <gio/gunixinputstream.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FRAME_MS 16
+#define RETRY_MS 3
+#define BTN_LEFT 0x110
+
+static MossDBusSession1 *session;
+static const char *sandbox;
+static MossViewer *viewer;
+static MossViewerSurface *window;
+
+static void attach (void);
+
+static void
+say (const char *what)
+{
+  printf ("%s %" G_GINT64_FORMAT "\n", what, g_get_monotonic_time ());
+  fflush (stdout);
+}
+
+static void
+on_commit (MossViewerSurface *surface)
+{
+  say ("commit");
+}
+
+static void
+on_added (MossViewer *of, MossViewerSurface *surface)
+{
+  if (moss_viewer_surface_get_role (surface) != MOSS_VIEWER_ROLE_TOPLEVEL)
+    return;
+  g_set_object (&window, surface);
+  g_signal_connect (surface, "commit", G_CALLBACK (on_commit), NULL);
+  moss_viewer_configure (of, surface, 0, 0, MOSS_VIEWER_STATE_ACTIVATED);
+  moss_viewer_set_keyboard_focus (of, surface);
+}
+
+static gboolean
+on_frame (gpointer unused)
+{
+  if (viewer != NULL && window != NULL && moss_viewer_surface_get_wants_frame (window))
+    moss_viewer_frame_done (viewer, window, g_get_monotonic_time ());
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+retry (gpointer unused)
+{
+  attach ();
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_closed (MossViewer *of, GError *reason)
+{
+  say ("closed");
+  g_clear_object (&window);
+  g_clear_object (&viewer);
+  g_timeout_add (RETRY_MS, retry, NULL);
+}
+
+static void
+on_connected (GObject *source, GAsyncResult *result, gpointer unused)
+{
+  g_autoptr (GUnixFDList) fds = NULL;
+  g_autoptr (GVariant) handle = NULL;
+  int fd = -1;
+
+  if (moss_dbus_session1_call_connect_finish (session, &handle, &fds, result, NULL))
+    fd = g_unix_fd_list_get (fds, g_variant_get_handle (handle), NULL);
+  if (fd < 0)
+    {
+      g_timeout_add (RETRY_MS, retry, NULL);
+      return;
+    }
+  viewer = moss_viewer_new (fd);
+  g_signal_connect (viewer, "surface-added", G_CALLBACK (on_added), NULL);
+  g_signal_connect (viewer, "closed", G_CALLBACK (on_closed), NULL);
+  moss_viewer_set_output (viewer, 1280, 800, 120, 60000, 0, 0);
+  say ("attached");
+}
+
+static void
+attach (void)
+{
+  moss_dbus_session1_call_connect (session, sandbox, NULL, NULL, on_connected, NULL);
+}
+
+static void
+click (double x, double y)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (viewer == NULL || window == NULL)
+    return;
+  moss_viewer_pointer_motion (viewer, window, x, y, now_us);
+  moss_viewer_pointer_button (viewer, BTN_LEFT, TRUE, now_us + 1000);
+  moss_viewer_pointer_button (viewer, BTN_LEFT, FALSE, now_us + 60000);
+}
+
+static void
+on_line (GObject *source, GAsyncResult *result, gpointer unused)
+{
+  GDataInputStream *input = G_DATA_INPUT_STREAM (source);
+  g_autofree char *line = g_data_input_stream_read_line (input, result, NULL, NULL);
+  double x, y;
+
+  if (line == NULL)
+    return;
+  if (sscanf (line, "click %lf %lf", &x, &y) == 2)
+    click (x, y);
+  g_data_input_stream_read_line_async (input, 0, NULL, on_line, NULL);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GInputStream) standard = g_unix_input_stream_new (0, FALSE);
+  g_autoptr (GDataInputStream) input = g_data_input_stream_new (standard);
+  g_autoptr (GError) error = NULL;
+
+  if (argc != 2)
+    {
+      g_printerr ("usage: commit-clock SANDBOX\n");
+      return 2;
+    }
+  sandbox = argv[1];
+  session = moss_dbus_session1_proxy_new_for_bus_sync (
+      G_BUS_TYPE_SESSION, G_DBUS_PROXY_FLAGS_NONE, "org.moss.Session1", "/org/moss/Session",
+      NULL, &error);
+  if (session == NULL)
+    {
+      g_printerr ("commit-clock: %s\n", error->message);
+      return 1;
+    }
+  attach ();
+  g_timeout_add (FRAME_MS, on_frame, NULL);
+  g_data_input_stream_read_line_async (input, 0, NULL, on_line, NULL);
+  g_main_loop_run (loop);
+  return 0;
+}
