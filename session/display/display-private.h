@@ -8,6 +8,7 @@
 #include <wayland-server-protocol.h>
 #include <xkbcommon/xkbcommon.h>
 
+#include "damage.h"
 #include "display.h"
 #include "wire.h"
 
@@ -18,7 +19,6 @@
 #define MOSS_MAX_ALL_POOLS 640      /* each is an open file of pid 1 */
 #define MOSS_MAX_RESOURCES 20000    /* a client: whatever it makes */
 #define MOSS_MAX_POOL_BYTES (1u << 30)
-#define MOSS_MAX_RECTS 16           /* damage; then their bounding box */
 #define MOSS_MAX_REGION 64          /* operations of a region */
 #define MOSS_MAX_CONNECTIONS 8
 #define MOSS_MAX_BATCHES 3          /* sent to a viewer and not answered */
@@ -35,25 +35,7 @@ typedef struct _MossSubsurface MossSubsurface;
 typedef struct _MossXdgSurface MossXdgSurface;
 typedef struct _MossSource MossSource;
 
-typedef struct
-{
-  int32_t x, y, width, height;
-} MossRect;
-
-/* ---- region.c: small lists of rectangles --------------------------------------------- */
-
-typedef struct
-{
-  unsigned n;
-  MossRect rects[MOSS_MAX_RECTS];
-} MossDamage;
-
-void moss_damage_clear (MossDamage *damage);
-/* Clipped to 0,0 width×height. */
-void moss_damage_add (MossDamage *damage, int64_t x, int64_t y, int64_t width,
-                      int64_t height, int32_t max_width, int32_t max_height);
-void moss_damage_all (MossDamage *damage, int32_t width, int32_t height);
-void moss_damage_merge (MossDamage *to, const MossDamage *from);
+/* ---- region.c ------------------------------------------------------------------------ */
 
 typedef struct
 {

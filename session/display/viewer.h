@@ -159,7 +159,8 @@ G_DECLARE_FINAL_TYPE (MossViewerSurface, moss_viewer_surface, MOSS, VIEWER_SURFA
  * the data, close it), else the library closes it.
  *
  * MossViewerSurface signals
- *   "commit"               () pixels, size or stack of this surface changed
+ *   "commit"               () pixels, size, stack or place of this surface or of one of its
+ *                          subsurfaces changed
  *   "changed"              () title, app id, parent, limits, decoration or a flag changed
  *   "removed"              ()
  *   "wants-frame"          () frame-done is wanted from now on (toplevels, popups)
@@ -187,8 +188,9 @@ gboolean moss_viewer_is_closed (MossViewer *viewer);
 /* Mapped toplevels in the order they were mapped. [transfer container] free with
  * g_ptr_array_unref(). */
 GPtrArray *moss_viewer_get_toplevels (MossViewer *viewer);
-/* [transfer none] or NULL. Ids are never used twice by one display, also not across
- * viewers and moves: a shell may remember a window's place by it. */
+/* [transfer none] or NULL. An id means the same window for as long as the app lives, also
+ * across viewers and moves: a shell may remember a window's place by it. A window that is
+ * hidden and shown again comes as a new object with its old id. */
 MossViewerSurface *moss_viewer_lookup (MossViewer *viewer, guint id);
 
 guint moss_viewer_surface_get_id (MossViewerSurface *surface);
@@ -373,6 +375,7 @@ void moss_viewer_drag_target (MossViewer *viewer, const char *mime_type,
                               MossViewerAction action);
 void moss_viewer_drag_receive (MossViewer *viewer, const char *mime_type, int fd);
 /* Dropped there; then, when that one has all it wants, finished. */
+/* This takes the place of the button's release. */
 void moss_viewer_drag_dropped (MossViewer *viewer);
 void moss_viewer_drag_finished (MossViewer *viewer, MossViewerAction action);
 void moss_viewer_drag_cancel (MossViewer *viewer);

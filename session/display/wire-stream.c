@@ -24,7 +24,8 @@ typedef struct
 struct _MossWire
 {
   int fd;
-  bool failed;
+  bool failed;     /* what came in was bad */
+  bool out_failed; /* nothing can be written any more; what came in can still be read */
 
   uint8_t *out;
   size_t out_start, out_end, out_size;
@@ -101,7 +102,7 @@ moss_wire_get_fd (MossWire *wire)
 bool
 moss_wire_failed (MossWire *wire)
 {
-  return wire->failed;
+  return wire->failed || wire->out_failed;
 }
 
 size_t
@@ -117,13 +118,13 @@ reserve (MossWire *wire, size_t n)
 {
   size_t used = wire->out_end - wire->out_start;
 
-  if (wire->failed)
+  if (wire->out_failed)
     return false;
   if (wire->out_end + n <= wire->out_size)
     return true;
   if (used + n > MOSS_WIRE_MAX_QUEUE)
     {
-      wire->failed = true;
+      wire->out_failed = true;
       return false;
     }
   if (wire->out_start)
@@ -143,7 +144,7 @@ reserve (MossWire *wire, size_t n)
       out = realloc (wire->out, size);
       if (!out)
         {
-          wire->failed = true;
+          wire->out_failed = true;
           return false;
         }
       wire->out = out;
@@ -238,11 +239,11 @@ moss_wire_put_fd (MossWire *wire, int fd)
 
   if (fd >= 0)
     fcntl (fd, F_SETFD, FD_CLOEXEC);
-  if (wire->failed || fd < 0 || wire->n_out_fds == MOSS_WIRE_MAX_QUEUED_FDS)
+  if (wire->out_failed || fd < 0 || wire->n_out_fds == MOSS_WIRE_MAX_QUEUED_FDS)
     {
       if (fd >= 0)
         close (fd);
-      wire->failed = true;
+      wire->out_failed = true;
       return;
     }
   wire->out_fds[wire->n_out_fds].fd = fd;
@@ -257,11 +258,11 @@ moss_wire_end (MossWire *wire)
 {
   size_t size;
 
-  if (wire->failed)
+  if (wire->out_failed)
     return;
   size = wire->out_end - wire->message;
   if (size > MOSS_WIRE_MAX_MESSAGE)
-    wire->failed = true;
+    wire->out_failed = true;
   else
     store (wire->out + wire->message, size, 4);
 }
@@ -310,7 +311,7 @@ sent (MossWire *wire, size_t n, unsigned n_fds)
 bool
 moss_wire_flush (MossWire *wire)
 {
-  while (!wire->failed && wire->out_end > wire->out_start)
+  while (!wire->out_failed && wire->out_end > wire->out_start)
     {
       union
       {
@@ -344,11 +345,11 @@ moss_wire_flush (MossWire *wire)
       if (n < 0 && errno == EAGAIN)
         return true;
       if (n <= 0)
-        wire->failed = true;
+        wire->out_failed = true;
       else
         sent (wire, n, n_fds);
     }
-  return !wire->failed;
+  return !wire->out_failed;
 }
 
 /* ---- reading ------------------------------------------------------------------------- */

@@ -200,6 +200,8 @@ moss_xdg_surface_pre_commit (MossSurface *surface)
 void
 moss_xdg_unmapped (MossXdgSurface *xdg)
 {
+  bool was_mapped = xdg->mapped;
+
   xdg->mapped = false;
   xdg->configured = xdg->initial_commit = false;
   xdg->geometry_set = xdg->pending_geometry_set = false;
@@ -207,6 +209,8 @@ moss_xdg_unmapped (MossXdgSurface *xdg)
   xdg->resize_waits = false;
   forget_configures (xdg);
   moss_surface_update_mapped (xdg->surface);
+  if (was_mapped)
+    moss_sync_surface_gone (xdg->surface);
 }
 
 static void
