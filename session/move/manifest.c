@@ -139,8 +139,8 @@ little_endian (GVariant *value)
   return g_variant_byteswap (sunk);
 }
 
-static GVariant *
-encode_about (MossManifest *manifest)
+GVariant *
+moss_manifest_about_table (MossManifest *manifest)
 {
   GVariant *about = g_variant_dict_end (manifest->about);
 
@@ -154,7 +154,7 @@ GBytes *
 moss_manifest_encode (MossManifest *manifest, GError **error)
 {
   GVariantBuilder segments, files;
-  g_autoptr (GVariant) about = encode_about (manifest);
+  g_autoptr (GVariant) about = moss_manifest_about_table (manifest);
   g_autoptr (GVariant) value = NULL;
 
   g_variant_builder_init (&segments, G_VARIANT_TYPE ("a(ayayu)"));

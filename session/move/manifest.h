@@ -64,6 +64,9 @@ const MossManifestFile *moss_manifest_find (const MossManifest *manifest, const 
 /* A string of the about table, or "" (never NULL); valid as long as the manifest. */
 const char *moss_manifest_about (const MossManifest *manifest, const char *key);
 
+/* The whole table as a{sv}; free with g_variant_unref(). */
+GVariant *moss_manifest_about_table (MossManifest *manifest);
+
 /* Bytes of all files together. */
 guint64 moss_manifest_total_bytes (const MossManifest *manifest);
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a manifest to a restored sandbox, and the snapshots that are kept. */
+#define G_LOG_DOMAIN "moss-session"
+
+#include "imaging.h"
+
+#include "core/fault.h"
+#include "session/move/move-error.h"
+
+#include <fcntl.h>
+#include <glib/gi18n.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define OBJECT_BYTES (1u << 20)
+
+gboolean
+moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *manifest,
+                  const char *device, guint64 *fetched_bytes, GError **error)
+{
+  guint n;
+  g_autoptr (GVariant) refs = g_variant_ref_sink (moss_shelf_missing (shelf, manifest, &n));
+  g_autoptr (GVariant) lengths = NULL;
+  gboolean ok;
+  int fd;
+
+  if (n == 0)
+    return TRUE;
+  fd = moss_net_get (manager->net, refs, device, &lengths, fetched_bytes, error);
+  if (fd < 0)
+    return FALSE;
+  ok = moss_shelf_take (shelf, refs, fd, lengths, error);
+  close (fd);
+  return ok;
+}
+
+static gint32
+assemble_one (GUnixFDList *fds, const MossManifest *manifest, const MossManifestFile *file,
+              MossShelf *shelf, GError **error)
+{
+  int fd = moss_assemble (manifest, file, shelf, NULL, error);
+  gint32 handle;
+
+  if (fd < 0)
+    return -1;
+  handle = g_unix_fd_list_append (fds, fd, error);
+  close (fd);
+  return handle;
+}
+
+MossFiles *
+moss_files_assemble (const MossManifest *manifest, MossShelf *shelf,
+                     const MossManifest *prepared, GError **error)
+{
+  g_autoptr (MossFiles) files = g_new0 (MossFiles, 1);
+  GVariantBuilder images;
+
+  files->fds = g_unix_fd_list_new ();
+  files->layer_index = files->layer_content = -1;
+  g_variant_builder_init (&images, G_VARIANT_TYPE ("a(sht)"));
+  for (guint i = 0; i < manifest->files->len; i++)
+    {
+      const MossManifestFile *file = g_ptr_array_index (manifest->files, i);
+      gint32 handle = assemble_one (files->fds, manifest, file, shelf, error);
+
+      if (handle < 0)
+        {
+          g_variant_builder_clear (&images);
+          return NULL;
+        }
+      if (g_str_equal (file->name, "layer/index"))
+        files->layer_index = handle;
+      else if (g_str_equal (file->name, "layer/content"))
+        files->layer_content = handle;
+      else
+        g_variant_builder_add (&images, "(sht)", file->name + strlen ("image/"), handle,
+                               file->size);
+    }
+  files->images = g_variant_ref_sink (g_variant_builder_end (&images));
+  if (files->layer_index < 0 || files->layer_content < 0)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                   _("The snapshot is damaged: it has no files"));
+      return NULL;
+    }
+  return g_steal_pointer (&files);
+}
+
+void
+moss_files_free (MossFiles *files)
+{
+  g_clear_object (&files->fds);
+  g_clear_pointer (&files->images, g_variant_unref);
+  g_free (files);
+}
+
+gboolean
+moss_files_restore (MossFiles *files, MossManager *manager, const char *id,
+                    const MossManifest *manifest, GError **error)
+{
+  GVariantBuilder options;
+  g_autoptr (GVariant) reply = NULL;
+  gboolean network = FALSE;
+
+  g_variant_dict_lookup (manifest->about, "network", "b", &network);
+  g_variant_builder_init (&options, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&options, "{sv}", "name",
+                         g_variant_new_string (moss_manifest_about (manifest, "name")));
+  g_variant_builder_add (&options, "{sv}", "network", g_variant_new_boolean (network));
+  reply = moss_helper_call (manager->helper, "Restore",
+                            g_variant_new ("(s@a(sht)hha{sv})", id, files->images,
+                                           files->layer_index, files->layer_content, &options),
+                            "(a{sv})", files->fds, NULL, error);
+  return reply != NULL;
+}
+
+/* Stores bytes as objects of at most 1 MiB each. */
+static GVariant *
+store_bytes (MossManager *manager, GBytes *bytes, GError **error)
+{
+  gsize size = g_bytes_get_size (bytes), offset = 0;
+  GVariantBuilder ranges;
+  GVariant *refs = NULL;
+  int fd = memfd_create ("moss-envelope", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  g_variant_builder_init (&ranges, G_VARIANT_TYPE ("a(tu)"));
+  while (offset < size)
+    {
+      guint32 part = MIN (size - offset, OBJECT_BYTES);
+
+      g_variant_builder_add (&ranges, "(tu)", (guint64) offset, part);
+      offset += part;
+    }
+  if (fd >= 0 && write (fd, g_bytes_get_data (bytes, NULL), size) == (gssize) size
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+    refs = moss_net_put (manager->net, fd, g_variant_builder_end (&ranges), "", NULL, error);
+  else
+    {
+      g_variant_builder_clear (&ranges);
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                   _("There is no room for the list of a snapshot"));
+    }
+  if (fd >= 0)
+    close (fd);
+  return refs;
+}
+
+/* The objects that must stay as long as the snapshot: its segments and its envelope. */
+static GVariant *
+root_refs (const MossManifest *manifest, GVariant *envelope_refs)
+{
+  g_autoptr (MossShelf) empty = moss_shelf_new ();
+  g_autoptr (GVariant) segments
+      = g_variant_ref_sink (moss_shelf_missing (empty, manifest, NULL));
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(ayay)"));
+  for (gsize i = 0; i < g_variant_n_children (segments); i++)
+    g_variant_builder_add_value (&builder, g_variant_get_child_value (segments, i));
+  for (gsize i = 0; i < g_variant_n_children (envelope_refs); i++)
+    g_variant_builder_add_value (&builder, g_variant_get_child_value (envelope_refs, i));
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
+}
+
+static char *
+root_name (const char *snapshot)
+{
+  return g_strconcat ("snapshot-", snapshot, NULL);
+}
+
+void
+moss_snapshot_forget (MossManager *manager, const MossSnapshotRow *row)
+{
+  g_autofree char *root = root_name (row->snapshot);
+
+  moss_state_delete_snapshot (manager->state, row->snapshot);
+  moss_net_set_root (manager->net, root, NULL, NULL);
+}
+
+static void
+forget_older (MossManager *manager, const char *id, const char *kind, const char *but)
+{
+  g_autoptr (GPtrArray) rows = moss_state_snapshots (manager->state, id);
+
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const MossSnapshotRow *row = rows->pdata[i];
+
+      if (g_str_equal (row->kind, kind) && !g_str_equal (row->snapshot, but))
+        moss_snapshot_forget (manager, row);
+    }
+}
+
+char *
+moss_snapshot_keep (MossManager *manager, GBytes *envelope, MossManifest *manifest,
+                    guint64 new_bytes, GError **error)
+{
+  g_autofree char *snapshot = g_uuid_string_random ();
+  g_autofree char *root = root_name (snapshot);
+  g_autoptr (GVariant) refs = store_bytes (manager, envelope, error);
+  g_autoptr (GVariant) all = NULL, about = NULL;
+  gint64 time_ns = 0;
+
+  if (refs == NULL)
+    return NULL;
+  all = root_refs (manifest, refs);
+  if (!moss_net_set_root (manager->net, root, all, error))
+    return NULL;
+  g_variant_dict_lookup (manifest->about, "time", "x", &time_ns);
+  about = moss_manifest_about_table (manifest);
+  {
+    MossSnapshotRow row = { snapshot,
+                            (char *) moss_manifest_about (manifest, "id"),
+                            (char *) moss_manifest_about (manifest, "kind"),
+                            (char *) moss_manifest_about (manifest, "label"),
+                            time_ns / 1000,
+                            moss_manifest_total_bytes (manifest),
+                            new_bytes,
+                            refs,
+                            about };
+
+    if (!moss_state_add_snapshot (manager->state, &row, error))
+      return NULL;
+    if (!g_str_equal (row.kind, "manual"))
+      forget_older (manager, row.sandbox, row.kind, snapshot);
+  }
+  return g_steal_pointer (&snapshot);
+}
+
+static GBytes *
+load_bytes (MossManager *manager, GVariant *refs, GError **error)
+{
+  g_autoptr (GVariant) lengths = NULL;
+  g_autoptr (GMappedFile) mapped = NULL;
+  int fd = moss_net_get (manager->net, refs, "", &lengths, NULL, error);
+
+  if (fd < 0)
+    return NULL;
+  mapped = g_mapped_file_new_from_fd (fd, FALSE, error);
+  close (fd);
+  return mapped == NULL ? NULL : g_mapped_file_get_bytes (mapped);
+}
+
+MossManifest *
+moss_snapshot_load (MossManager *manager, const MossSnapshotRow *row, GError **error)
+{
+  g_autoptr (GBytes) envelope = load_bytes (manager, row->refs, error);
+  g_autoptr (GBytes) bytes = NULL;
+  const char *device = "";
+
+  if (envelope == NULL)
+    return NULL;
+  g_variant_lookup (row->about, "device", "&s", &device);
+  bytes = moss_net_open (manager->net, device, envelope, error);
+  return bytes == NULL ? NULL : moss_manifest_decode (bytes, error);
+}
