@@ -191,6 +191,15 @@ show_running (MossManager *manager, MossMoveRow *row, MossArrival *arrival)
       if (value != NULL)
         moss_registry_set (manager->registry, row->sandbox, copied[i], value, NULL);
     }
+  {
+    g_autofree char *origin
+        = moss_registry_get_string (manager->registry, row->sandbox, "origin");
+    g_autofree char *self = moss_net_self_id (manager->net);
+
+    if (g_str_equal (origin, self)) /* home again */
+      moss_registry_set (manager->registry, row->sandbox, "origin", g_variant_new_string (""),
+                         NULL);
+  }
   moss_registry_set (manager->registry, row->sandbox, "state", g_variant_new_string ("running"),
                      "device", g_variant_new_string (""), "progress", g_variant_new_double (1),
                      "text", g_variant_new_string (""), NULL);
