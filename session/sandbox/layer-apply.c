@@ -239,7 +239,7 @@ write_content (int from, off_t offset, int to, const LayerEntry *e, GError **err
   while (at < size)
     {
       off_t data = lseek (from, offset + at, SEEK_DATA);
-      off_t pos;
+      off_t pos, end;
       ssize_t n;
 
       if (data < 0 && errno == ENXIO)
@@ -249,10 +249,12 @@ write_content (int from, off_t offset, int to, const LayerEntry *e, GError **err
       if (at >= size)
         break;
       pos = offset + at;
+      end = lseek (from, pos, SEEK_HOLE) - offset;
+      end = end > at ? MIN (end, size) : size;
       if (lseek (to, at, SEEK_SET) < 0)
         n = -1;
       else
-        n = sendfile (to, from, &pos, size - at);
+        n = sendfile (to, from, &pos, end - at);
       if (n < 0 && errno == EINTR)
         continue;
       if (n <= 0)

@@ -381,14 +381,16 @@ copy_content (int fd, const LayerEntry *e, guint8 *to, GError **error)
 
   while (at < (off_t) e->size)
     {
-      off_t data = lseek (fd, at, SEEK_DATA);
+      off_t data = lseek (fd, at, SEEK_DATA), end;
       ssize_t n;
 
       if (data < 0 && errno == ENXIO)
         break; /* a hole up to the end: the memory is zero already */
       if (data > at)
         at = MIN (data, (off_t) e->size);
-      n = at < (off_t) e->size ? pread (fd, to + at, e->size - at, at) : 0;
+      end = lseek (fd, at, SEEK_HOLE);
+      end = end > at ? MIN (end, (off_t) e->size) : (off_t) e->size;
+      n = at < end ? pread (fd, to + at, end - at, at) : 0;
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)

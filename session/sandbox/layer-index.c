@@ -341,6 +341,11 @@ parse_entries (GVariant *list, guint64 content_size, GError **error)
       g_hash_table_insert (before, e->path, e);
       last = e;
     }
+  if (entries->len == 0 || *((LayerEntry *) entries->pdata[0])->path != '\0')
+    {
+      corrupt (error, "", "the root is missing");
+      return NULL;
+    }
   return g_steal_pointer (&entries);
 }
 
