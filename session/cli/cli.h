@@ -84,6 +84,7 @@ void moss_cli_print_json (GVariant *value);
 gboolean moss_verb_run (MossCall *call, GError **error);
 gboolean moss_verb_ps (MossCall *call, GError **error);
 gboolean moss_verb_status (MossCall *call, GError **error);
+gboolean moss_verb_preflight (MossCall *call, GError **error);
 gboolean moss_verb_send (MossCall *call, GError **error);
 gboolean moss_verb_bring (MossCall *call, GError **error);
 gboolean moss_verb_cancel (MossCall *call, GError **error);

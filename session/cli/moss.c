@@ -17,6 +17,8 @@ static const MossVerb verbs[] = {
   { "run", N_ ("PROGRAM [ARGUMENT…]"), N_ ("Start a program in a sandbox of its own"),
     moss_verb_run },
   { "ps", "", N_ ("List the apps, and where they run"), moss_verb_ps },
+  { "preflight", N_ ("APP DEVICE"), N_ ("Say whether an app could move, and what it would take"),
+    moss_verb_preflight },
   { "send", N_ ("APP DEVICE"), N_ ("Move a running app to another device"), moss_verb_send },
   { "bring", N_ ("APP"), N_ ("Bring an app here from the device that has it"),
     moss_verb_bring },

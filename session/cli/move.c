@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* moss send, bring and cancel: moves, with their progress, until they are done. */
+/* moss preflight, send, bring and cancel: moves, with their progress, until they are done. */
 
 #include "cli.h"
 #include "names.h"
@@ -19,7 +19,6 @@ typedef struct
 {
   gboolean quiet;
   gboolean json;
-  gboolean dry_run;
 } MoveOptions;
 
 typedef struct
@@ -201,7 +200,7 @@ preflight (Move *move, const MoveOptions *options, GError **error)
       g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_TRAVELABLE, reason);
       return FALSE;
     }
-  if (!options->json && !options->quiet)
+  if (!options->json)
     print_preflight (move->name, move->place, answer);
   return TRUE;
 }
@@ -221,31 +220,51 @@ move_set_app (Move *move, const char *word, MossPrefer prefer, GError **error)
   return move->session != NULL;
 }
 
+static gboolean
+move_set_device (Move *move, const char *word, GError **error)
+{
+  g_autoptr (GVariant) device = moss_cli_find_device (word, error);
+
+  if (device == NULL)
+    return FALSE;
+  move->device = g_strdup (moss_dict_string (device, "id"));
+  move->place = moss_text_clean (moss_dict_string (device, "name"));
+  return TRUE;
+}
+
+gboolean
+moss_verb_preflight (MossCall *call, GError **error)
+{
+  MoveOptions options = { 0 };
+  const GOptionEntry entries[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
+      N_ ("Print the answer as a JSON object"), NULL },
+    { NULL }
+  };
+  g_auto (Move) move = { 0 };
+
+  return moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 2, 2, error)
+         && move_set_app (&move, call->args[0], MOSS_PREFER_HERE, error)
+         && move_set_device (&move, call->args[1], error)
+         && preflight (&move, &options, error);
+}
+
 gboolean
 moss_verb_send (MossCall *call, GError **error)
 {
   MoveOptions options = { 0 };
   const GOptionEntry entries[] = {
-    { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry_run,
-      N_ ("Only say whether it can travel, and what that would take"), NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, N_ ("Say nothing but errors"), NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
       N_ ("Print the report as a JSON object"), NULL },
     { NULL }
   };
   g_auto (Move) move = { 0 };
-  g_autoptr (GVariant) device = NULL;
 
   if (!moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 2, 2, error)
-      || !move_set_app (&move, call->args[0], MOSS_PREFER_HERE, error))
+      || !move_set_app (&move, call->args[0], MOSS_PREFER_HERE, error)
+      || !move_set_device (&move, call->args[1], error))
     return FALSE;
-  device = moss_cli_find_device (call->args[1], error);
-  if (device == NULL)
-    return FALSE;
-  move.device = g_strdup (moss_dict_string (device, "id"));
-  move.place = moss_text_clean (moss_dict_string (device, "name"));
-  if (options.dry_run)
-    return preflight (&move, &options, error);
   move_run (&move, options.quiet);
   return move_finish (&move, &options, error);
 }

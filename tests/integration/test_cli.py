@@ -153,11 +153,14 @@ def test_send_refuses():
         assert not [call for call in bus.calls() if call.startswith("Send")]
 
 
-def test_dry_run():
+def test_preflight():
     with Bus() as bus:
-        said = bus.moss("send", "-n", "foot", "laptop")
-        assert said == "Foot can travel to laptop: about 0.40 s, 12.0 MB to send, 3.0 MB already there.\n", said
-        assert bus.moss("send", "-n", "glxgears", "laptop", status=4) == "moss: Gears uses the graphics card\n"
+        said = bus.moss("preflight", "foot", "laptop")
+        assert said == ("Foot can travel to laptop: about 0.40 s, 12.0 MB to send, "
+                        "3.0 MB already there.\n"), said
+        assert json.loads(bus.moss("preflight", "--json", "foot", "laptop"))["time-ms"] == 400
+        error = bus.moss("preflight", "glxgears", "laptop", status=4)
+        assert error == "moss: Gears uses the graphics card\n", error
         assert not [call for call in bus.calls() if call.startswith("Send")]
 
 
@@ -345,7 +348,8 @@ def test_help_and_version():
 
 
 def test_completion():
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "completions", "moss")
+    here = os.path.dirname(os.path.abspath(__file__))
+    script = os.path.join(here, "..", "..", "data", "completions", "moss")
     ask = ('PATH="$1:$PATH"; . "$2"; shift 2; COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); '
            '_moss; printf "%s\\n" "${COMPREPLY[@]}"')
 
