@@ -207,7 +207,8 @@ check_core (ImageReader *r, gpointer message, GError **error)
 
   if (m->arch != THIS_ARCH)
     return image_foreign (s, error, "made for another processor architecture (%u)", m->arch);
-  if (m->has_arm || m->has_x86 != (THIS_ARCH == 1) || m->has_aarch64 != (THIS_ARCH == 3))
+  if (m->has_arm || (m->has_x86 && THIS_ARCH != 1) || (m->has_aarch64 && THIS_ARCH != 3)
+      || (!ended && !m->has_x86 && !m->has_aarch64)) /* one that has ended has none */
     return image_corrupt (s, error, "has another architecture's registers");
   if (!s->alone)
     is_init = GPOINTER_TO_UINT (g_hash_table_lookup (s->threads, GUINT_TO_POINTER (s->number)))

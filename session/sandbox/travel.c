@@ -642,13 +642,11 @@ moss_travel_restore (MossRequest *request, GError **error)
   sandbox->network = options->network;
   if (!image_dir_open (&dir, sandbox, error) || !copy_images (request, images, &dir, error))
     return NULL;
-#ifdef HAVE_IMAGE_CHECK
   if (!moss_image_check (dir.fd, moss_image_policy_default (), &local))
     {
       fail (error, g_steal_pointer (&local));
       return NULL;
     }
-#endif
   start = g_get_monotonic_time ();
   if (!moss_sandbox_open_files (sandbox, TRUE, error)
       || !apply_layer (request, sandbox, index, content, error))
