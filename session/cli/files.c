@@ -120,7 +120,10 @@ open_content (GVariant *sandbox, const char *path, GError **error)
                                                moss_dict_string (sandbox, "id"),
                                                path, NULL, &handle, &fds, NULL, &cause))
     {
+      g_autofree char *shown = moss_text_clean (path);
+
       moss_cli_fail (error, MOSS_CLI_SESSION, cause);
+      g_prefix_error (error, "%s: ", shown);
       return -1;
     }
   fd = fds != NULL ? g_unix_fd_list_get (fds, g_variant_get_handle (handle), error) : -1;

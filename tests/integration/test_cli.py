@@ -246,7 +246,7 @@ def test_files_and_cat():
         assert "notes.txt" in bus.moss("files", "-l", "aaaa1")
         assert bus.moss("cat", "aaaa1", "notes.txt") == "hello\n"
         assert bus.last() == f"ReadFile ('{FOOT}', b'notes.txt')"
-        assert "keeps no file 'missing'" in bus.moss("cat", "aaaa1", "missing", status=3)
+        assert "moss: missing: Foot keeps no file" in bus.moss("cat", "aaaa1", "missing", status=3)
 
 
 def read(*path):
