@@ -180,6 +180,7 @@ image_set_init (ImageSet *s, const MossImagePolicy *policy)
   s->ghosts = g_hash_table_new (NULL, NULL);
   s->sockets = g_hash_table_new (NULL, NULL);
   s->mounts = g_hash_table_new (NULL, NULL);
+  s->mount_paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   s->pages = g_hash_table_new (NULL, NULL);
   s->pagemaps = g_hash_table_new (NULL, NULL);
   s->namespaces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -203,6 +204,7 @@ image_set_clear (ImageSet *s)
   g_hash_table_unref (s->ghosts);
   g_hash_table_unref (s->sockets);
   g_hash_table_unref (s->mounts);
+  g_hash_table_unref (s->mount_paths);
   g_hash_table_unref (s->pages);
   g_hash_table_unref (s->pagemaps);
   g_hash_table_unref (s->namespaces);

@@ -40,6 +40,7 @@ typedef struct
   GHashTable *ghosts;       /* ghost ids */
   GHashTable *sockets;      /* inodes of unix sockets */
   GHashTable *mounts;       /* mount ids */
+  GHashTable *mount_paths;
   GHashTable *pages;        /* pages id → size in pages + 1 */
   GHashTable *pagemaps;     /* pages id → pages in its pagemap + 1 */
   GHashTable *namespaces;   /* "userns-15" → itself */

@@ -101,6 +101,8 @@ check_mount (ImageReader *r, gpointer message, GError **error)
                          m->flags);
   if (strlen (m->source) > 255 || strlen (m->options) > 4096)
     return image_corrupt (s, error, "%s has too long options", m->path);
+  if (!g_hash_table_add (s->mount_paths, g_strdup (m->path)))
+    return image_denied (s, error, "something is mounted over %s", m->path);
   if (m->id > G_MAXINT32 || !image_remember (s->mounts, m->id))
     return image_corrupt (s, error, "a mount stands twice");
   return check_options (s, m, error);
