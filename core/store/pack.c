@@ -192,26 +192,31 @@ moss_pack_recover (MossPack *pack,
 {
   g_autofree guint8 *sealed = g_malloc (MOSS_OBJECT_MAX_SEALED);
   guint64 file_size = pack->size;
-  guint64 at = MIN (pack->synced, pack->size);
+  guint64 end = MIN (pack->synced, pack->size); /* of the last whole record */
+  guint64 next = end;
 
-  while (at + MOSS_PACK_RECORD_HEAD <= file_size)
+  *cut_bytes = 0;
+  while (next + MOSS_PACK_RECORD_HEAD <= file_size)
     {
       guint8 head[MOSS_PACK_RECORD_HEAD];
-      MossRecord record = { .offset = at + sizeof head };
+      MossRecord record = { .offset = next + sizeof head };
       MossId id;
 
-      if (!read_all (pack->fd, head, sizeof head, at) || !read_head (head, &record) ||
+      if (!read_all (pack->fd, head, sizeof head, next) || !read_head (head, &record) ||
           record.offset + record.length > file_size ||
-          !read_all (pack->fd, sealed, record.length, record.offset) ||
-          !moss_object_id (sealed, record.length, &id, NULL) ||
-          !moss_id_equal (&id, &record.id))
+          !read_all (pack->fd, sealed, record.length, record.offset))
         break;
+      next = record.offset + record.length;
+      /* One that is damaged, not torn, is passed over: what follows may be whole. */
+      if (!moss_object_id (sealed, record.length, &id, NULL) ||
+          !moss_id_equal (&id, &record.id))
+        continue;
       found (&record, user_data);
-      at = record.offset + record.length;
+      end = next;
     }
-  *cut_bytes = file_size - at;
-  pack->size = at;
-  if (*cut_bytes > 0 && ftruncate (pack->fd, at) < 0)
+  *cut_bytes = file_size - end;
+  pack->size = end;
+  if (*cut_bytes > 0 && ftruncate (pack->fd, end) < 0)
     return fail (pack, "cut", errno, error);
   return TRUE;
 }

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,7 @@ serve (void)
 int
 main (int argc, char **argv)
 {
+  setlocale (LC_ALL, "");
   if (argc == 5 && strcmp (argv[1], "put") == 0)
     return put (atoi (argv[2]), atoi (argv[3]), argv[4]);
   if (argc == 3 && strcmp (argv[1], "get") == 0)

@@ -127,7 +127,8 @@ dial_later (Device *device)
 {
   guint spread;
 
-  if (device->link != NULL || device->retry != 0 || device->dialling || !device->paired)
+  if (device->link != NULL || device->retry != 0 || device->dialling || !device->paired ||
+      device->netd->stopping)
     return;
   if (device->addresses->len == 0 && device->discovered == NULL)
     return;
@@ -147,7 +148,7 @@ dial_now (Device *device)
   const char *address;
   Dial *dial;
 
-  if (device->link != NULL || device->dialling || !device->paired)
+  if (device->link != NULL || device->dialling || !device->paired || device->netd->stopping)
     return;
   g_clear_handle_id (&device->retry, g_source_remove);
   address = next_address (device);

@@ -230,12 +230,30 @@ export (Netd *netd, GError **error)
                                            netd->bus, "/org/moss/Net", error);
 }
 
+static gboolean
+on_patience_lost (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Lets threads end that still use what is about to go. */
+static void
+wind_up (Netd *netd)
+{
+  gboolean late = FALSE;
+
+  peers_stop (netd);
+  g_timeout_add (2000, on_patience_lost, &late);
+  while (!late && (netd->links > 0 || netd->handshakes > 0 || !transfer_is_idle ()))
+    g_main_context_iteration (NULL, TRUE);
+}
+
 static void
 run (Netd *netd)
 {
   guint owner;
 
-  netd->loop = g_main_loop_new (NULL, FALSE);
   signing_start (netd);
   status_start (netd);
   owner = g_bus_own_name_on_connection (netd->bus, "org.moss.Net1",
@@ -244,11 +262,9 @@ run (Netd *netd)
   g_signal_connect (g_network_monitor_get_default (), "network-changed",
                     G_CALLBACK (on_network_changed), netd);
   on_network_changed (NULL, TRUE, netd);
-  g_unix_signal_add (SIGTERM, on_signal, netd);
-  g_unix_signal_add (SIGINT, on_signal, netd);
   g_main_loop_run (netd->loop);
   g_bus_unown_name (owner);
-  peers_drop_all (netd, "the device is shutting down");
+  wind_up (netd);
 }
 
 int
@@ -272,6 +288,9 @@ main (int argc, char **argv)
   /* Read by GnuTLS's TLS backend when it starts; nothing else of ours speaks TLS. */
   g_setenv ("G_TLS_GNUTLS_PRIORITY", "NORMAL:-VERS-ALL:+VERS-TLS1.3", TRUE);
   setlocale (LC_ALL, "");
+  netd.loop = g_main_loop_new (NULL, FALSE);
+  g_unix_signal_add (SIGTERM, on_signal, &netd);
+  g_unix_signal_add (SIGINT, on_signal, &netd);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   register_errors ();
   if (!g_option_context_parse (context, &argc, &argv, &error) ||

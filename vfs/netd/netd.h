@@ -49,6 +49,7 @@ struct _Netd
 {
   GMainLoop *loop;
   int exit_status;
+  gboolean stopping;
   char *state_dir;
   char *id;
   char *name;
@@ -61,6 +62,7 @@ struct _Netd
   GHashTable *calls;   /* "link number" → GCancellable: calls of others that the session has */
   GSocketService *service;
   guint handshakes;
+  guint links; /* not yet closed */
   GDBusConnection *bus;
   MossDBusNet1 *interface;
   GVariant *last_status;
@@ -89,6 +91,7 @@ gboolean peers_listen (Netd *netd, int wanted_port, GError **error);
 void peers_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id, gboolean dialled);
 void peers_drop (Device *device, const char *reason);
 void peers_drop_all (Netd *netd, const char *reason);
+void peers_stop (Netd *netd);
 extern const MossLinkEvents peers_events;
 
 /* dial.c */
@@ -111,6 +114,7 @@ void handshake (Netd *netd,
 
 /* transfer.c */
 void transfer_export (Netd *netd);
+gboolean transfer_is_idle (void);
 void transfer_pushed (MossLink *link, GBytes *sealed, gpointer user_data);
 GBytes *transfer_load (const MossId *id, gpointer user_data);
 

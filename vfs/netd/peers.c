@@ -122,13 +122,18 @@ peers_listen (Netd *netd, int wanted_port, GError **error)
 void
 peers_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id, gboolean dialled)
 {
-  MossLink *link = moss_link_new (tls, socket, id, dialled, &peers_events, netd);
+  MossLink *link;
   g_autoptr (GError) error = NULL;
 
+  if (netd->stopping)
+    return;
+  link = moss_link_new (tls, socket, id, dialled, &peers_events, netd);
+  netd->links++;
   /* The link's threads keep it until it is closed; on_closed() drops this reference. */
   if (!moss_link_start (link, &netd->hello, &error))
     {
       g_warning ("%s: %s", id, error->message);
+      netd->links--;
       moss_link_unref (link);
     }
 }
@@ -294,6 +299,7 @@ on_closed (MossLink *link, const GError *reason, gpointer user_data)
   Device *device = device_find (netd, moss_link_get_device (link));
 
   g_debug ("link to %.8s: %s", moss_link_get_device (link), reason->message);
+  netd->links--;
   if (device != NULL && device->link == link)
     {
       g_clear_pointer (&device->link, moss_link_unref);
@@ -332,6 +338,22 @@ peers_drop_all (Netd *netd, const char *reason)
   g_hash_table_iter_init (&iter, netd->devices);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
     peers_drop (device, reason);
+}
+
+/* No more connections are taken or made. */
+void
+peers_stop (Netd *netd)
+{
+  GHashTableIter iter;
+  Device *device;
+
+  netd->stopping = TRUE;
+  g_socket_service_stop (netd->service);
+  g_socket_listener_close (G_SOCKET_LISTENER (netd->service));
+  peers_drop_all (netd, "this device is shutting down");
+  g_hash_table_iter_init (&iter, netd->devices);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
+    dial_stop (device);
 }
 
 const MossLinkEvents peers_events = {

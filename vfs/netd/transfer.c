@@ -455,6 +455,12 @@ on_collect_due (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+gboolean
+transfer_is_idle (void)
+{
+  return g_atomic_int_get (&running) == 0;
+}
+
 void
 transfer_export (Netd *netd)
 {
