@@ -31,9 +31,11 @@ typedef struct
 MossTaking *moss_taking_begin (MossManager *manager, const char *id, const char *device);
 void moss_taking_free (MossTaking *taking);
 
-/* Reads memory and files while the app runs and stores what is new. manifest: NULL, or gets the
- * layer's files and every segment there is. */
-gboolean moss_taking_copy_ahead (MossTaking *taking, MossManifest *manifest, GError **error);
+/* Reads memory and files while the app runs and stores what is new. extra: aay of runtime files
+ * that the dump will hold too, or NULL. manifest: NULL, or gets the layer's files and every segment
+ * there is. */
+gboolean moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manifest,
+                                 GError **error);
 /* Freezes and dumps it; it stays frozen on success. extra: aay, floating. */
 gboolean moss_taking_dump (MossTaking *taking, GVariant *extra, MossStages *stages,
                            GError **error);

@@ -211,9 +211,15 @@ settle_ended (MossManager *manager, const char *id)
 static char *
 clock_text (gint64 time_us)
 {
-  g_autoptr (GDateTime) utc = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) then = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
 
-  return utc == NULL ? g_strdup ("?") : g_date_time_format (utc, "%x, %H:%M");
+  if (then == NULL)
+    return g_strdup ("?");
+  if (g_date_time_get_year (then) == g_date_time_get_year (now)
+      && g_date_time_get_day_of_year (then) == g_date_time_get_day_of_year (now))
+    return g_date_time_format (then, "%H:%M");
+  return g_date_time_format (then, "%x %H:%M");
 }
 
 void
@@ -230,12 +236,12 @@ moss_life_lost (MossManager *manager, const char *id)
       return;
     }
   when = clock_text (((MossSnapshotRow *) rows->pdata[0])->time_us);
-  text = g_strdup_printf (_("Stopped unexpectedly. It can go on as it was on %s."), when);
+  text = g_strdup_printf (_("Stopped unexpectedly. It can go on as it was at %s."), when);
   moss_registry_set (manager->registry, id, "state", g_variant_new_string ("stored"), "text",
                      g_variant_new_string (text), "files",
                      g_variant_new_uint32 (count_files (manager, id)), NULL);
   moss_manager_notice (manager, id, "warning", "",
-                       _("%s stopped unexpectedly. It can go on as it was on %s."), name, when);
+                       _("%s stopped unexpectedly. It can go on as it was at %s."), name, when);
 }
 
 typedef struct

@@ -19,6 +19,7 @@
 
 #define NAME "org.moss.Session1"
 #define PENDING_INTERVAL_S 3
+#define SERVICES_PATIENCE_MS 15000
 
 static struct
 {
@@ -128,6 +129,8 @@ recover_all (MossManager *manager, gpointer data)
 {
   moss_recover (manager, NULL);
   moss_life_reconcile (manager);
+  if (!moss_net_wait_ready (manager->net, SERVICES_PATIENCE_MS))
+    g_warning ("moss-netd or moss-agent does not come up: nothing can be sent or brought back");
   moss_login (manager);
 }
 

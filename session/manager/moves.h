@@ -47,6 +47,8 @@ GVariant *moss_receive_manifest (MossManager *manager, const char *device, GVari
 /* runtime-files.c: which of the runtime's files differ on two devices. files: aay of absolute
  * paths. describe() gives a(ayutay): path, mode, size, hash; differing() takes it on the other
  * side and gives the aay of those that are not the same there. */
+/* copy() gives a sealed memfd with the content of one, or −1. */
+int moss_runtime_copy (MossManager *manager, const char *path, guint64 *size);
 GVariant *moss_runtime_describe (MossManager *manager, GVariant *files);
 GVariant *moss_runtime_differing (MossManager *manager, GVariant *described, GError **error);
 

@@ -461,6 +461,23 @@ load_key (MossNet *net, GError **error)
   return TRUE;
 }
 
+gboolean
+moss_net_wait_ready (MossNet *net, guint timeout_ms)
+{
+  gint64 deadline_us = g_get_monotonic_time () + timeout_ms * 1000;
+
+  for (;;)
+    {
+      g_autofree char *self = moss_net_self_id (net);
+
+      if (*self != '\0' && load_key (net, NULL))
+        return TRUE;
+      if (g_get_monotonic_time () > deadline_us)
+        return FALSE;
+      g_usleep (20000);
+    }
+}
+
 GBytes *
 moss_net_seal (MossNet *net, GBytes *manifest, GError **error)
 {

@@ -15,6 +15,9 @@ G_DECLARE_FINAL_TYPE (MossNet, moss_net, MOSS, NET, GObject)
 
 MossNet *moss_net_new (GDBusConnection *bus);
 
+/* Waits until netd and the agent answer, but no longer than this. FALSE: they don't yet. */
+gboolean moss_net_wait_ready (MossNet *net, guint timeout_ms);
+
 /* This device; "" while netd isn't there. Free with g_free(). */
 char *moss_net_self_id (MossNet *net);
 char *moss_net_self_name (MossNet *net);

@@ -6,6 +6,7 @@
 #include "life.h"
 
 #include "cpu.h"
+#include "moves.h"
 #include "session/move/manifest.h"
 #include "session/move/move-error.h"
 
@@ -74,7 +75,7 @@ void
 moss_preflight_refresh (MossManager *manager, const char *id)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) reply = NULL, info = NULL, blockers = NULL;
+  g_autoptr (GVariant) reply = NULL, info = NULL, blockers = NULL, files = NULL;
 
   if (!moss_registry_is (manager->registry, id, "running")
       || moss_registry_is_claimed (manager->registry, id))
@@ -89,7 +90,12 @@ moss_preflight_refresh (MossManager *manager, const char *id)
   info = reply == NULL ? NULL : g_variant_get_child_value (reply, 0);
   learn (manager, &manager->inspections, id, info, error);
   if (info != NULL)
-    blockers = g_variant_lookup_value (info, "blockers", G_VARIANT_TYPE_STRING_ARRAY);
+    {
+      blockers = g_variant_lookup_value (info, "blockers", G_VARIANT_TYPE_STRING_ARRAY);
+      files = g_variant_lookup_value (info, "files", G_VARIANT_TYPE ("aay"));
+    }
+  if (files != NULL) /* so that their hashes are known when it is sent */
+    g_variant_unref (g_variant_ref_sink (moss_runtime_describe (manager, files)));
   if (blockers != NULL && moss_registry_has (manager->registry, id))
     moss_registry_set (manager->registry, id, "blockers", blockers, "travels",
                        g_variant_new_boolean (g_variant_n_children (blockers) == 0), NULL);

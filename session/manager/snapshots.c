@@ -21,7 +21,7 @@ take (MossManager *manager, const char *id, const char *kind, const char *label,
   char *snapshot = NULL;
   MossStages stages;
 
-  if (!moss_taking_copy_ahead (taking, NULL, error))
+  if (!moss_taking_copy_ahead (taking, NULL, NULL, error))
     return NULL;
   moss_taking_describe (taking, manifest, kind, label, "");
   moss_stages_begin (&stages);

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "cpu.h"
+#include "moves.h"
 #include "session/move/move-error.h"
 
 #include <string.h>
@@ -148,12 +149,34 @@ list_all_segments (MossTaking *taking, MossManifest *manifest)
     }
 }
 
+static void
+add_extra (MossTaking *taking, MossImager *imager, GVariant *extra)
+{
+  GVariantIter iter;
+  const char *path;
+
+  g_variant_iter_init (&iter, extra);
+  while (g_variant_iter_next (&iter, "^&ay", &path))
+    {
+      guint64 size;
+      int fd = moss_runtime_copy (taking->manager, path, &size);
+
+      if (fd < 0)
+        continue;
+      moss_imager_add (imager, "extra", fd, size, NULL);
+      close (fd);
+    }
+}
+
 gboolean
-moss_taking_copy_ahead (MossTaking *taking, MossManifest *manifest, GError **error)
+moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manifest,
+                        GError **error)
 {
   g_autoptr (MossImager) memory = moss_imager_new (taking->pool);
   g_autoptr (MossImager) layer = moss_imager_new (taking->pool);
 
+  if (extra != NULL)
+    add_extra (taking, memory, extra);
   if (!add_memory (taking, memory, error) || !moss_imager_cut (memory, THREADS, error)
       || !store_new (taking, memory, error))
     return FALSE;
