@@ -117,7 +117,7 @@ on_target_chosen (GFile *target, gpointer data)
     return;
   copy->target = g_object_ref (target);
   moss_dbus_session1_call_read_file (proxy, copy->sandbox->id,
-                                     g_variant_new_bytestring (copy->path), NULL, NULL,
+                                     copy->path, NULL, NULL,
                                      on_content_ready, copy);
   g_steal_pointer (&copy);
 }

@@ -123,7 +123,7 @@ moss_verbs_run (MossShell *shell, const char *what, GListModel *files)
 
       add_file (&builder, fds, file);
     }
-  moss_dbus_session1_call_run (proxy, what, g_variant_new_array (G_VARIANT_TYPE ("ay"), NULL, 0),
+  moss_dbus_session1_call_run (proxy, what, (const char *const[]){ NULL },
                                g_variant_builder_end (&builder),
                                g_variant_new ("a{sv}", NULL), fds, NULL, on_run_ready,
                                deed_new (shell, NULL));

@@ -397,9 +397,12 @@ moss_windows_save_picture (MossWindows *self, MossFrame *frame)
   if (proxy == NULL || texture == NULL)
     return;
   png = gdk_texture_save_to_png_bytes (texture);
-  moss_dbus_session1_call_set_picture (
-      proxy, moss_frame_get_sandbox (frame)->id,
-      g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, png, TRUE), NULL, NULL, NULL);
+  /* The generated call takes "ay" for a C string, which a PNG is not. */
+  g_dbus_proxy_call (G_DBUS_PROXY (proxy), "SetPicture",
+                     g_variant_new ("(s@ay)", moss_frame_get_sandbox (frame)->id,
+                                    g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, png,
+                                                              TRUE)),
+                     G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
 }
 
 /* ---- following the sandbox ----------------------------------------------------------- */
