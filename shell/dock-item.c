@@ -232,6 +232,41 @@ add_controllers (MossDockItem *self)
 }
 
 static void
+place (GtkWidget *child, double center_x, int y, int width)
+{
+  GtkRequisition size;
+
+  if (!gtk_widget_should_layout (child))
+    return;
+  gtk_widget_get_preferred_size (child, NULL, &size);
+  width = MAX (width, size.width);
+  gtk_widget_size_allocate (
+      child, &(GtkAllocation){ (int) (center_x - width / 2.0), y, width, size.height }, -1);
+}
+
+/* Mark and sign hang over the edge of the button, into the margin of the dock. */
+static void
+moss_dock_item_size_allocate (GtkWidget *widget, int width, int height, int baseline)
+{
+  MossDockItem *self = MOSS_DOCK_ITEM (widget);
+  gboolean rtl = gtk_widget_get_direction (widget) == GTK_TEXT_DIR_RTL;
+
+  gtk_widget_size_allocate (self->button, &(GtkAllocation){ 0, 0, width, height }, -1);
+  place (self->mark, width / 2.0, height + 2, 0);
+  place (self->progress, width / 2.0, height + 2, width - 12);
+  place (self->sign, rtl ? 7 : width - 7, height - 17, 0);
+}
+
+static void
+moss_dock_item_measure (GtkWidget *widget, GtkOrientation orientation, int for_size,
+                        int *minimum, int *natural, int *minimum_baseline,
+                        int *natural_baseline)
+{
+  gtk_widget_measure (MOSS_DOCK_ITEM (widget)->button, orientation, -1, minimum, natural,
+                      NULL, NULL);
+}
+
+static void
 moss_dock_item_dispose (GObject *object)
 {
   MossDockItem *self = MOSS_DOCK_ITEM (object);
@@ -253,7 +288,8 @@ moss_dock_item_class_init (MossDockItemClass *klass)
 
   G_OBJECT_CLASS (klass)->dispose = moss_dock_item_dispose;
   gtk_widget_class_set_css_name (widget_class, "dock-item");
-  gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);
+  widget_class->size_allocate = moss_dock_item_size_allocate;
+  widget_class->measure = moss_dock_item_measure;
   signals[ACTIVATED] = g_signal_new ("activated", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                      NULL, G_TYPE_NONE, 0);
   signals[MENU] = g_signal_new ("menu", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -277,16 +313,11 @@ moss_dock_item_init (MossDockItem *self)
 
   self->mark = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 0);
   gtk_widget_add_css_class (self->mark, "mark");
-  gtk_widget_set_halign (self->mark, GTK_ALIGN_CENTER);
-  gtk_widget_set_valign (self->mark, GTK_ALIGN_END);
-  gtk_widget_set_margin_bottom (self->mark, -6);
   gtk_widget_set_can_target (self->mark, FALSE);
   gtk_widget_set_parent (self->mark, GTK_WIDGET (self));
 
   self->progress = gtk_progress_bar_new ();
   gtk_widget_add_css_class (self->progress, "ring");
-  gtk_widget_set_valign (self->progress, GTK_ALIGN_END);
-  gtk_widget_set_margin_bottom (self->progress, -6);
   gtk_widget_set_visible (self->progress, FALSE);
   gtk_widget_set_can_target (self->progress, FALSE);
   gtk_widget_set_parent (self->progress, GTK_WIDGET (self));
@@ -294,10 +325,6 @@ moss_dock_item_init (MossDockItem *self)
   self->sign = gtk_image_new ();
   gtk_image_set_pixel_size (GTK_IMAGE (self->sign), 14);
   gtk_widget_add_css_class (self->sign, "sign");
-  gtk_widget_set_halign (self->sign, GTK_ALIGN_END);
-  gtk_widget_set_valign (self->sign, GTK_ALIGN_END);
-  gtk_widget_set_margin_bottom (self->sign, -3);
-  gtk_widget_set_margin_end (self->sign, -3);
   gtk_widget_set_visible (self->sign, FALSE);
   gtk_widget_set_can_target (self->sign, FALSE);
   gtk_widget_set_parent (self->sign, GTK_WIDGET (self));

@@ -441,7 +441,6 @@ make_tray (MossDock *self)
   gtk_widget_set_halign (self->count, GTK_ALIGN_END);
   gtk_widget_set_valign (self->count, GTK_ALIGN_START);
   gtk_widget_set_margin_top (self->count, 8);
-  gtk_widget_set_margin_end (self->count, -5);
   gtk_widget_set_can_target (self->count, FALSE);
   gtk_widget_set_visible (self->count, FALSE);
   gtk_overlay_set_child (GTK_OVERLAY (overlay), self->bell);

@@ -136,6 +136,7 @@ make_frame (Entry *entry, MossViewerSurface *surface, guint id)
   moss_workspace_add (workspace, frame, takes_focus (entry));
   if (!restore_place (entry, frame, id))
     moss_workspace_place_new (workspace, frame);
+  moss_workspace_settled (workspace, frame);
   return frame;
 }
 

@@ -194,6 +194,29 @@ class Desktop:
         self.xdotool("type", "--delay", 25, text)
         time.sleep(0.3)
 
+    def start_app(self, sandbox, app, name, command, state="running"):
+        """A real program on a real private display, shown as this sandbox."""
+        folder = os.path.join(self.folder, "display-" + sandbox)
+        os.mkdir(folder, 0o700)
+        host = self.spawn([os.path.join(BUILD, "session/display/moss-display-host"), folder],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        line = host.stdout.readline()
+        if not line.startswith("ready"):
+            raise Failed("no display: " + line)
+        threading.Thread(target=host.stdout.read, daemon=True).start()
+        environment = dict(self.environment)
+        environment.pop("DISPLAY")
+        environment.update({"WAYLAND_DISPLAY": os.path.join(folder, "wayland-0"),
+                            "GDK_BACKEND": "wayland", "QT_QPA_PLATFORM": "wayland",
+                            "XDG_RUNTIME_DIR": folder, "G_DEBUG": ""})
+        program = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL)
+        self.processes.append(program)
+        self.tell("viewer %s %s" % (sandbox, os.path.join(folder, "viewer")),
+                  "app %s %s %s %s" % (sandbox, app, name, state))
+        self.calls.expect("connect " + sandbox)
+        return program
+
     # ---- looking
 
     def shot(self, name):
