@@ -174,8 +174,16 @@ handshake (Netd *netd,
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GIOStream) tls = NULL;
+  g_autoptr (GSocketAddress) remote = NULL;
   Handshake *self;
 
+  /* glib-networking asks for the address too, and stumbles when it is gone already. */
+  remote = g_socket_connection_get_remote_address (connection, &error);
+  if (remote == NULL)
+    {
+      done (netd, NULL, NULL, NULL, error, user_data);
+      return;
+    }
   if (netd->handshakes >= HANDSHAKES_MAX)
     {
       error = g_error_new (MOSS_LINK_ERROR, MOSS_LINK_ERROR_AWAY,
