@@ -153,6 +153,7 @@ mutate (GRand *rand, GByteArray *stream)
   while (times-- > 0 && stream->len > MOSS_FRAME_HEAD)
     {
       guint at = g_rand_int_range (rand, 0, stream->len);
+      guint some = g_rand_int_range (rand, 1, 100);
 
       switch (g_rand_int_range (rand, 0, 4))
         {
@@ -163,12 +164,11 @@ mutate (GRand *rand, GByteArray *stream)
           stream->data[at] = g_rand_int (rand);
           break;
         case 2:
-          g_byte_array_remove_range (stream, at, MIN (stream->len - at,
-                                     (guint) g_rand_int_range (rand, 1, 40)));
+          g_byte_array_remove_range (stream, at, MIN (stream->len - at, some));
           break;
         default:
           {
-            guint length = MIN (stream->len - at, (guint) g_rand_int_range (rand, 1, 200));
+            guint length = MIN (stream->len - at, some);
             g_autofree guint8 *copy = g_memdup2 (stream->data + at, length);
 
             g_byte_array_append (stream, copy, length);
