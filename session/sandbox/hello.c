@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "requests.h"
+#include "network.h"
 #include "travel.h"
 #include "moss-config.h"
 
@@ -54,7 +55,7 @@ moss_request_hello (MossRequest *request, GError **error)
   g_variant_dict_insert_value (&dict, "problems",
                                g_variant_new_strv ((const char *const *) problems, -1));
   g_variant_dict_insert (&dict, "arch", "s", names.machine);
-  g_variant_dict_insert (&dict, "network", "b", has_program ("pasta"));
+  g_variant_dict_insert (&dict, "network", "b", moss_network_get_program () != NULL);
   g_variant_dict_insert (&dict, "x11", "b", has_program ("Xwayland"));
   g_variant_dict_insert_value (&dict, "cpu-features",
                                g_variant_new_strv ((const char *const *) features, -1));

@@ -46,7 +46,6 @@ struct _MossSandbox
   int cgroup_fd;
   int upper_fd; /* -1 without files */
   GSource *watch;
-  pid_t pasta;
 };
 
 /* Makes the private tmpfs and base layer, opens the cgroup, and takes over what an earlier

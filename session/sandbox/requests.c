@@ -6,6 +6,7 @@
 #include "files.h"
 #include "inspect.h"
 #include "memory.h"
+#include "network.h"
 #include "travel.h"
 
 #include <string.h>
@@ -117,6 +118,8 @@ set_frozen (MossRequest *request, gboolean frozen, GError **error)
 
   if (sandbox == NULL || !moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, frozen, error))
     return NULL;
+  if (!frozen)
+    moss_network_start (sandbox, sandbox->pid);
   return nothing ();
 }
 

@@ -5,6 +5,7 @@
 #include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
+#include "network.h"
 #include "spawn.h"
 #include "walk.h"
 
@@ -159,7 +160,6 @@ write_record (MossSandbox *sandbox, GError **error)
   g_key_file_set_uint64 (record, "sandbox", "start-time", sandbox->start_time);
   g_key_file_set_string (record, "sandbox", "name", sandbox->name);
   g_key_file_set_boolean (record, "sandbox", "network", sandbox->network);
-  g_key_file_set_integer (record, "sandbox", "pasta", sandbox->pasta);
   return g_key_file_save_to_file (record, path, error);
 }
 
@@ -204,6 +204,7 @@ bury (MossSandbox *sandbox)
     ended->status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
   ended->sandbox = moss_sandbox_ref (sandbox);
   sandbox->alive = FALSE;
+  moss_network_stop (sandbox);
   if (sandbox->watch != NULL)
     g_source_destroy (sandbox->watch);
   g_clear_pointer (&sandbox->watch, g_source_unref);
@@ -296,9 +297,14 @@ moss_sandbox_readopt (MossSandbox *sandbox)
   if (sandbox->name == NULL)
     sandbox->name = g_strdup ("the app");
   sandbox->network = g_key_file_get_boolean (record, "sandbox", "network", NULL);
-  sandbox->pasta = g_key_file_get_integer (record, "sandbox", "pasta", NULL);
   moss_sandbox_open_files (sandbox, FALSE, NULL);
   moss_sandbox_adopt (sandbox, pid, pidfd, NULL);
+}
+
+static void
+on_namespaces (pid_t pid, gpointer data)
+{
+  moss_network_start (data, pid);
 }
 
 gboolean
@@ -315,9 +321,12 @@ moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GEr
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
   sandbox->fresh = FALSE;
-  ok = moss_spawn (root, sandbox->cgroup_fd, options, &spawned, error)
+  ok = moss_spawn (root, sandbox->cgroup_fd, options, on_namespaces, sandbox,
+                   &spawned, error)
        && moss_sandbox_adopt (sandbox, spawned.pid, spawned.pidfd, error);
   moss_sandbox_unmount (root);
+  if (!ok)
+    moss_network_stop (sandbox);
   return ok;
 }
 

@@ -310,7 +310,7 @@ wait_until_ready (int fd, const char *name, GError **error)
 
 gboolean
 moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *options,
-            MossSpawned *spawned, GError **error)
+            MossSpawnHook hook, gpointer data, MossSpawned *spawned, GError **error)
 {
   g_auto (GStrv) argv = make_argv (options);
   g_auto (GStrv) envp = moss_spawn_make_env (options);
@@ -328,8 +328,10 @@ moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *opti
   if (spawned->pid < 0)
     return moss_sandbox_fail_errno (error, errno, "Can't make the namespaces of a sandbox");
   close (g_steal_fd (&report_write));
-  ok = write_map (spawned->pid, "uid_map", error) && write_map (spawned->pid, "gid_map", error)
-       && write (go_write, "g", 1) == 1 && wait_until_ready (report_read, options->name, error);
+  ok = write_map (spawned->pid, "uid_map", error) && write_map (spawned->pid, "gid_map", error);
+  if (ok && hook != NULL)
+    hook (spawned->pid, data);
+  ok = ok && write (go_write, "g", 1) == 1 && wait_until_ready (report_read, options->name, error);
   if (ok)
     return TRUE;
   moss_sandbox_cgroup_kill (cgroup_fd, NULL);

@@ -12,6 +12,7 @@
 #include "fds.h"
 #include "image-check.h"
 #include "layer.h"
+#include "network.h"
 #include "sandbox-cgroup.h"
 
 #include <dirent.h>
@@ -458,7 +459,10 @@ before_freeze (gpointer data, GError **error)
 {
   Dump *dump = data;
 
-  return moss_display_detach_all (dump->sandbox->pid, error);
+  if (!moss_display_detach_all (dump->sandbox->pid, error))
+    return FALSE;
+  moss_network_stop (dump->sandbox);
+  return TRUE;
 }
 
 static gboolean
@@ -579,6 +583,8 @@ moss_travel_dump (MossRequest *request, GError **error)
       if (answer == NULL)
         moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, FALSE, NULL);
     }
+  if (answer == NULL)
+    moss_network_start (sandbox, sandbox->pid);
   g_clear_pointer (&dump.index, g_bytes_unref);
   moss_fd_cleanup (&dump.content);
   return answer;

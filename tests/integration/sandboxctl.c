@@ -156,12 +156,13 @@ do_dump (const char *id, const char *dir, int n_extra, char **extra)
 }
 
 static void
-do_restore (const char *id, const char *dir)
+do_restore (const char *id, const char *dir, gboolean network)
 {
   g_autoptr (GUnixFDList) fds = g_unix_fd_list_new ();
   g_autoptr (GDir) files = g_dir_open (dir, 0, NULL);
   g_autoptr (GVariant) result = NULL;
   GVariantBuilder images;
+  GVariantDict options;
   const char *file;
   int index, content;
   gsize size;
@@ -176,7 +177,11 @@ do_restore (const char *id, const char *dir)
       }
   index = append_file (fds, dir, "layer-index", &size);
   content = append_file (fds, dir, "layer-content", &size);
-  result = call ("Restore", g_variant_new ("(sa(sht)hha{sv})", id, &images, index, content, NULL),
+  g_variant_dict_init (&options, NULL);
+  g_variant_dict_insert (&options, "network", "b", network);
+  result = call ("Restore",
+                 g_variant_new ("(sa(sht)hh@a{sv})", id, &images, index, content,
+                                g_variant_dict_end (&options)),
                  fds, NULL);
   print (result);
 }
@@ -292,7 +297,7 @@ main (int argc, char **argv)
   else if (strcmp (command, "Dump") == 0)
     do_dump (id, path, argc - 5, argv + 5);
   else if (strcmp (command, "Restore") == 0)
-    do_restore (id, path);
+    do_restore (id, path, argc > 5 && strcmp (argv[5], "--network") == 0);
   else if (strcmp (command, "Prepare") == 0)
     do_prepare (id, path);
   else if (strcmp (command, "ReadLayer") == 0)

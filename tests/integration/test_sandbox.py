@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 
@@ -422,6 +424,66 @@ def test_damaged_images_are_refused(one, other):
     os.chown(f"{place}/image-..img", ALICE, ALICE)
     assert "no name of an image" in one.refused("Restore", name, place)
     one.ctl("Remove", name)
+
+
+NET = """
+import socket, time
+while True:
+    try:
+        connection = socket.create_connection(("{address}", {port}), 1)
+        text = connection.recv(5).decode()
+    except OSError as error:
+        text = error.strerror or "timeout"
+    with open("/home/moss/new", "w") as file:
+        file.write(text)
+    __import__("os").rename("/home/moss/new", "/home/moss/net")
+    time.sleep(0.05)
+"""
+
+
+def test_the_network_is_off_until_asked_for_and_follows(one, other):
+    route = subprocess.run(["ip", "-4", "-o", "route", "get", "198.51.100.1"],
+                           capture_output=True, text=True, check=False).stdout
+    address = re.search(r"src (\S+)", route)
+    if not address or not shutil.which("pasta"):
+        raise tap.Skip("no default route or no pasta here")
+    with socket.create_server((address.group(1), 0)) as server, \
+            socket.create_server(("127.0.0.1", 0)) as private:
+        threading.Thread(target=greet, args=(server,), daemon=True).start()
+        threading.Thread(target=greet, args=(private,), daemon=True).start()
+        script = NET.format(address=address.group(1), port=server.getsockname()[1])
+        name = one.create("/usr/bin/python3", "-c", script)
+        hosts.wait_until("it tried", lambda: one.read(name, "net"), seconds=5)
+        assert "unreachable" in one.read(name, "net")
+        one.end(name)
+
+        name = one.create("/usr/bin/python3", "-c", script, options=["--network"])
+        hosts.wait_until("it is greeted", lambda: one.read(name, "net") == "hello", seconds=10)
+        place = folder(one, "dump")
+        one.ctl("Dump", name, place)
+        other.ctl("Restore", name, place, "--network")
+        one.end(name)
+        os.unlink(f"{other.home(name)}/net")
+        other.ctl("Thaw", name)
+        hosts.wait_until("it is greeted there", lambda: other.read(name, "net") == "hello",
+                         seconds=10)
+        other.end(name)
+
+        script = NET.format(address="10.0.2.2", port=private.getsockname()[1])
+        name = one.create("/usr/bin/python3", "-c", script, options=["--network"])
+        hosts.wait_until("it tried", lambda: one.read(name, "net"), seconds=5)
+        assert one.read(name, "net") != "hello", "the machine's loopback is reachable"
+        one.end(name)
+
+
+def greet(server):
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        connection.sendall(b"hello")
+        connection.close()
 
 
 # ---- crashes -------------------------------------------------------------------------------
