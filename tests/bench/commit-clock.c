@@ -6,7 +6,10 @@
  *
  *   attached TIME          commit TIME          closed TIME
  *
- * It attaches again after each "closed". "click X Y" on its input clicks the newest window. */
+ * It attaches again after each "closed". "click X Y" on its input clicks the newest window.
+ *
+ * commit-clock --preflight SANDBOX DEVICE TIMES: how long each first answer to "can it travel"
+ * takes, in microseconds, one a line. */
 
 #include "moss-dbus-session.h"
 #include "session/display/viewer.h"
@@ -128,6 +131,27 @@ on_line (GObject *source, GAsyncResult *result, gpointer unused)
   g_data_input_stream_read_line_async (input, 0, NULL, on_line, NULL);
 }
 
+static int
+time_preflight (const char *device, guint times)
+{
+  for (guint i = 0; i < times; i++)
+    {
+      g_autoptr (GVariant) answer = NULL;
+      g_autoptr (GError) error = NULL;
+      gint64 began_us = g_get_monotonic_time ();
+
+      if (!moss_dbus_session1_call_preflight_sync (session, sandbox, device, &answer, NULL,
+                                                   &error))
+        {
+          g_printerr ("commit-clock: %s\n", error->message);
+          return 1;
+        }
+      printf ("%" G_GINT64_FORMAT "\n", g_get_monotonic_time () - began_us);
+      g_usleep (200 * 1000);
+    }
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -136,12 +160,14 @@ main (int argc, char **argv)
   g_autoptr (GDataInputStream) input = g_data_input_stream_new (standard);
   g_autoptr (GError) error = NULL;
 
-  if (argc != 2)
+  gboolean preflight = argc == 5 && g_str_equal (argv[1], "--preflight");
+
+  if (argc != 2 && !preflight)
     {
-      g_printerr ("usage: commit-clock SANDBOX\n");
+      g_printerr ("usage: commit-clock SANDBOX | --preflight SANDBOX DEVICE TIMES\n");
       return 2;
     }
-  sandbox = argv[1];
+  sandbox = preflight ? argv[2] : argv[1];
   session = moss_dbus_session1_proxy_new_for_bus_sync (
       G_BUS_TYPE_SESSION, G_DBUS_PROXY_FLAGS_NONE, "org.moss.Session1", "/org/moss/Session",
       NULL, &error);
@@ -150,6 +176,8 @@ main (int argc, char **argv)
       g_printerr ("commit-clock: %s\n", error->message);
       return 1;
     }
+  if (preflight)
+    return time_preflight (argv[3], atoi (argv[4]));
   attach ();
   g_timeout_add (FRAME_MS, on_frame, NULL);
   g_data_input_stream_read_line_async (input, 0, NULL, on_line, NULL);

@@ -10,15 +10,9 @@ import roots  # noqa: E402
 import tap  # noqa: E402
 
 
-def inode(machine, path):
-    status = os.stat(machine.path(os.path.realpath(machine.path(path))[len(machine.path("")):]))
-    return status.st_dev, status.st_ino
-
-
 def test_machines_reach_each_other(lab):
     for one, other in (("desktop", "laptop"), ("laptop", "desktop")):
-        lab.machine(one).run(["ping", "-c1", "-W2", other if one == other else
-                              lab.machine(other).address])
+        lab.machine(one).run(["ping", "-c1", "-W2", lab.machine(other).address])
 
 
 def test_cut_cable_stops_everything(lab):
@@ -42,7 +36,7 @@ def test_mapped_packages_differ(lab):
     mapped = {name: libraries_of(lab.machine(name), "/usr/bin/mousepad") for name in lab.machines}
     installed = {name: roots.versions(lab.machine(name).path("")) for name in lab.machines}
     differing = [package for package in mapped["desktop"] & mapped["laptop"]
-                 if installed["desktop"][package] != installed["laptop"][package]]
+                 if installed["desktop"].get(package) != installed["laptop"].get(package)]
     assert len(differing) >= 2, differing
 
 
