@@ -46,6 +46,7 @@ typedef struct
   GHashTable *namespaces;   /* "userns-15" → itself */
   GPtrArray *peers;         /* inode numbers that must be sockets */
   GPtrArray *remaps;        /* MossImage__Remap */
+  guint64 spreading_filters; /* bit i: filter i is set for all threads of its process */
   guint n_seccomp;
 } ImageSet;
 

@@ -21,6 +21,7 @@
 #define MAX_FILTERS 64
 #define MAX_PID 4194304u
 #define SECCOMP_FLAGS 0x7 /* TSYNC, LOG, SPEC_ALLOW: no listener */
+#define SECCOMP_FLAG_TSYNC 0x1
 
 #if defined(__x86_64__)
 #define THIS_ARCH 1
@@ -159,7 +160,8 @@ check_creds (ImageSet *s, const MossImage__Creds *c, gboolean is_init, GError **
 }
 
 static gboolean
-check_thread (ImageSet *s, const MossImage__ThreadCore *t, gboolean is_init, GError **error)
+check_thread (ImageSet *s, const MossImage__ThreadCore *t, gboolean is_init, gboolean is_leader,
+              GError **error)
 {
   if (t->creds == NULL)
     return image_corrupt (s, error, "a thread without credentials");
@@ -173,7 +175,8 @@ check_thread (ImageSet *s, const MossImage__ThreadCore *t, gboolean is_init, GEr
     return image_corrupt (s, error, "an impossible signal");
   if (t->seccomp_mode != 0 && t->seccomp_mode != SECCOMP_FILTER)
     return image_denied (s, error, "a process is in an unusual seccomp mode");
-  if (s->policy->need_seccomp && !is_init && t->seccomp_mode != SECCOMP_FILTER)
+  /* Where a thread has none, its leader's must spread over all: see cross_filters(). */
+  if (s->policy->need_seccomp && !is_init && is_leader && t->seccomp_mode != SECCOMP_FILTER)
     return image_denied (s, error, "a process has no seccomp filter");
   return TRUE;
 }
@@ -201,9 +204,10 @@ check_core (ImageReader *r, gpointer message, GError **error)
 {
   const MossImage__Core *m = message;
   ImageSet *s = r->set;
-  gboolean is_init = s->number == 1;
+  gboolean is_init;
   gboolean ended = m->task != NULL && (m->task->state == TASK_DEAD || m->task->state == TASK_ZOMBIE);
   guint32 filter = NO_FILTER;
+  guint32 leader = s->number;
 
   if (m->arch != THIS_ARCH)
     return image_foreign (s, error, "made for another processor architecture (%u)", m->arch);
@@ -211,11 +215,11 @@ check_core (ImageReader *r, gpointer message, GError **error)
       || (!ended && !m->has_x86 && !m->has_aarch64)) /* one that has ended has none */
     return image_corrupt (s, error, "has another architecture's registers");
   if (!s->alone)
-    is_init = GPOINTER_TO_UINT (g_hash_table_lookup (s->threads, GUINT_TO_POINTER (s->number)))
-              == 1;
+    leader = GPOINTER_TO_UINT (g_hash_table_lookup (s->threads, GUINT_TO_POINTER (s->number)));
+  is_init = leader == 1;
   if (m->task != NULL && !check_task (s, m->task, error))
     return FALSE;
-  if (m->thread != NULL && !check_thread (s, m->thread, is_init, error))
+  if (m->thread != NULL && !check_thread (s, m->thread, is_init, leader == s->number, error))
     return FALSE;
   if (m->thread == NULL && !ended)
     return image_corrupt (s, error, "says nothing about its thread");
@@ -271,6 +275,10 @@ check_seccomp (ImageReader *r, gpointer message, GError **error)
         return image_denied (s, error, "a filter has a listener");
     }
   s->n_seccomp = m->n_filters;
+  s->spreading_filters = 0;
+  for (gsize i = 0; i < m->n_filters; i++)
+    if ((m->filters[i]->flags & SECCOMP_FLAG_TSYNC) != 0)
+      s->spreading_filters |= G_GUINT64_CONSTANT (1) << i;
   return TRUE;
 }
 
@@ -389,10 +397,34 @@ cross_cores (ImageSet *s, GError **error)
   return TRUE;
 }
 
+/* CRIU leaves the filter out of threads that have the same as their leader, and has the
+ * leader's filter spread over all threads when it is set again. */
+static gboolean
+cross_filters (ImageSet *s, GError **error)
+{
+  GHashTableIter iter;
+  gpointer tid, pid;
+
+  if (!s->policy->need_seccomp)
+    return TRUE;
+  g_hash_table_iter_init (&iter, s->threads);
+  while (g_hash_table_iter_next (&iter, &tid, &pid))
+    {
+      guint own = GPOINTER_TO_UINT (g_hash_table_lookup (s->cores, tid));
+      guint leaders = GPOINTER_TO_UINT (g_hash_table_lookup (s->cores, pid));
+
+      if (tid == pid || GPOINTER_TO_UINT (pid) == 1 || own != NO_FILTER)
+        continue;
+      if (leaders >= 64 || (s->spreading_filters >> leaders & 1) == 0)
+        return image_denied (s, error, "thread %u has no seccomp filter", GPOINTER_TO_UINT (tid));
+    }
+  return TRUE;
+}
+
 gboolean
 image_cross_tasks (ImageSet *s, GError **error)
 {
   if (!s->have_inventory || g_hash_table_size (s->processes) == 0)
     return image_corrupt (s, error, "the inventory or the process tree is missing");
-  return cross_ids (s, error) && cross_cores (s, error);
+  return cross_ids (s, error) && cross_cores (s, error) && cross_filters (s, error);
 }

@@ -57,6 +57,8 @@ class Desk:
             machine.start_sandboxd(env={"MOSS_FAULT_FILE": FAULT_FILE})
         if not machine.pids("moss-session"):
             machine.start_session(env=self.env)
+            hosts.wait_until(f"moss-netd on {machine.name}",
+                             lambda: machine.has_name("org.moss.Net1"), 20)
         if self.displays and not machine.pids("moss-shell"):
             self.start_shell(machine)
 
