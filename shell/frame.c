@@ -597,10 +597,11 @@ moss_frame_grab_keyboard (MossFrame *self)
   gtk_widget_grab_focus (self->view);
 }
 
-/* Drawn smaller than it is: no seams then. */
+/* Drawn smaller than it is: no seams then, and a light shadow. */
 void
 moss_frame_set_shrunk (MossFrame *self, gboolean shrunk)
 {
+  set_class (self, "shrunk", shrunk);
   moss_surface_view_set_whole (MOSS_SURFACE_VIEW (self->view), shrunk);
 }
 

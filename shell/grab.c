@@ -345,7 +345,7 @@ moss_grab_get_transform (MossGrab *self, MossFrame *frame)
   rtl = gtk_widget_get_direction (GTK_WIDGET (self->workspace)) == GTK_TEXT_DIR_RTL;
   scale = 1.0 - (1.0 - SMALLEST) * self->depth;
   past = MAX (0, OPEN_AT - distance_to_end (self));
-  x = self->x + (rtl ? past : -past) * 0.4;
+  x = self->x + (rtl ? past : -past) * 0.7;
   transform = gsk_transform_translate (transform, &GRAPHENE_POINT_INIT (x, self->y));
   transform = gsk_transform_rotate (transform, (rtl ? -1.6f : 1.6f) * self->depth);
   transform = gsk_transform_scale (transform, scale, scale);

@@ -24,6 +24,7 @@ struct _MossSurfaceView
   guint tick;
   gboolean whole;
   gboolean still; /* keeps the last picture whatever the app commits */
+  GdkTexture *small; /* stands for the window while it is shrunk, without a GPU */
 };
 
 G_DEFINE_FINAL_TYPE (MossSurfaceView, moss_surface_view, GTK_TYPE_WIDGET)
@@ -71,6 +72,13 @@ moss_surface_view_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
 {
   MossSurfaceView *self = MOSS_SURFACE_VIEW (widget);
 
+  if (self->small != NULL)
+    {
+      gtk_snapshot_append_texture (snapshot, self->small,
+                                   &GRAPHENE_RECT_INIT (0, 0, gtk_widget_get_width (widget),
+                                                        gtk_widget_get_height (widget)));
+      return;
+    }
   if (self->surface != NULL && !self->still &&
       !moss_viewer_surface_is_removed (self->surface))
     {
@@ -181,12 +189,25 @@ moss_surface_view_set_picture (MossSurfaceView *self, GdkTexture *picture)
   gtk_widget_queue_draw (GTK_WIDGET (self));
 }
 
-/* Whole: no seams, for a window that is shrunk or turned. */
+static gboolean
+draws_without_gpu (MossSurfaceView *self)
+{
+  GtkNative *native = gtk_widget_get_native (GTK_WIDGET (self));
+
+  return native != NULL && GSK_IS_CAIRO_RENDERER (gtk_native_get_renderer (native));
+}
+
+/* Whole: no seams, for a window that is shrunk or turned. Where cairo draws, scaling it
+   down anew for each frame would cost most of the frame: a small picture is made once. */
 void
 moss_surface_view_set_whole (MossSurfaceView *self, gboolean whole)
 {
   if (self->whole == whole)
     return;
+  g_clear_object (&self->small);
+  if (whole && draws_without_gpu (self))
+    self->small = moss_surface_view_make_picture (
+        self, (int) (gtk_widget_get_width (GTK_WIDGET (self)) * 0.6));
   self->whole = whole;
   gtk_widget_queue_draw (GTK_WIDGET (self));
 }
@@ -220,14 +241,26 @@ moss_surface_view_make_picture (MossSurfaceView *self, int max_width)
   int height = gtk_widget_get_height (GTK_WIDGET (self));
   double scale = MIN (1.0, max_width / (double) MAX (width, 1));
   g_autoptr (GskRenderNode) node = NULL;
+  g_autoptr (GskRenderNode) content = NULL;
+  gboolean was_whole = self->whole;
   GtkSnapshot *snapshot;
 
-  if (native == NULL || width <= 0 || height <= 0 || self->last == NULL)
+  if (native == NULL || width <= 0 || height <= 0)
+    return NULL;
+  if (self->surface != NULL && !moss_viewer_surface_is_removed (self->surface))
+    {
+      self->whole = TRUE; /* scaled tiles would show their seams */
+      content = draw_surface (self);
+      self->whole = was_whole;
+    }
+  else if (self->last != NULL)
+    content = gsk_render_node_ref (self->last);
+  if (content == NULL)
     return NULL;
   snapshot = gtk_snapshot_new ();
   gtk_snapshot_scale (snapshot, scale, scale);
   gtk_snapshot_push_clip (snapshot, &GRAPHENE_RECT_INIT (0, 0, width, height));
-  gtk_snapshot_append_node (snapshot, self->last);
+  gtk_snapshot_append_node (snapshot, content);
   gtk_snapshot_pop (snapshot);
   node = gtk_snapshot_free_to_node (snapshot);
   if (node == NULL)
@@ -249,6 +282,7 @@ moss_surface_view_dispose (GObject *object)
   g_clear_pointer (&self->input, moss_surface_input_free);
   g_clear_pointer (&self->last, gsk_render_node_unref);
   g_clear_object (&self->picture);
+  g_clear_object (&self->small);
   G_OBJECT_CLASS (moss_surface_view_parent_class)->dispose (object);
 }
 

@@ -132,6 +132,7 @@ moss_workspace_place_new (MossWorkspace *self, MossFrame *frame)
   MossFrame *parent = find_parent_frame (self, frame);
   MossFrameRect *rect = moss_frame_rect (frame);
   MossFrameRect area;
+  static const int steps[] = { 0, 32, 64, -32, -64 };
   int width, height, step;
 
   moss_frame_get_outer_size (frame, &width, &height);
@@ -146,7 +147,7 @@ moss_workspace_place_new (MossWorkspace *self, MossFrame *frame)
     }
   else
     {
-      step = (self->cascade++ % 6) * 32 - 64;
+      step = steps[self->cascade++ % G_N_ELEMENTS (steps)];
       rect->x = area.x + (area.width - width) / 2 + step;
       rect->y = (area.height - height) / 2 + step;
     }
@@ -194,7 +195,11 @@ on_tick (GtkWidget *widget, GdkFrameClock *clock, gpointer data)
       if (now - animation->start_us < ANIMATION_US)
         running = TRUE;
       else
-        g_object_set_data (G_OBJECT (child), "moss-animation", NULL);
+        {
+          g_object_set_data (G_OBJECT (child), "moss-animation", NULL);
+          if (moss_grab_get_frame (self->grab) != MOSS_FRAME (child))
+            moss_frame_set_shrunk (MOSS_FRAME (child), FALSE);
+        }
     }
   gtk_widget_queue_allocate (widget);
   if (running)
@@ -215,6 +220,7 @@ moss_workspace_animate (MossWorkspace *self, MossFrame *frame)
   animation->from = *moss_frame_rect (frame);
   moss_frame_get_outer_size (frame, &animation->from.width, &animation->from.height);
   g_object_set_data_full (G_OBJECT (frame), "moss-animation", animation, g_free);
+  moss_frame_set_shrunk (frame, TRUE);
   if (self->tick == 0)
     self->tick = gtk_widget_add_tick_callback (GTK_WIDGET (self), on_tick, NULL, NULL);
 }
