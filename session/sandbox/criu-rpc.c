@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,8 @@ run_criu (const char *program, int peer, gboolean private_run)
     sigaction (i, &plain, NULL);
   sigprocmask (SIG_SETMASK, &none, NULL);
   setsid ();
+  /* The app stands still meanwhile; what CRIU restores gets its own priority back. */
+  setpriority (PRIO_PROCESS, 0, -15);
   if (peer == CHILD_SOCKET)
     fcntl (peer, F_SETFD, 0);
   else

@@ -85,6 +85,14 @@ fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_
   opts->network_lock = NETWORK_LOCK_SKIP;
 }
 
+/* A log that was asked for stays; it is no image. */
+static void
+drop_log (const MossCriuConfig *config, int images_dirfd)
+{
+  if (config->log_level <= 1)
+    unlinkat (images_dirfd, LOG_FILE, 0);
+}
+
 /* The message of a hook that failed says more than CRIU's log about it. */
 static void
 fail (Move *move, gboolean restore, const MossCriu__Response *response, int images_dirfd,
@@ -164,7 +172,7 @@ moss_criu_dump (const MossCriuConfig *config, pid_t init_pid, int images_dirfd,
       g_propagate_error (error, g_steal_pointer (&local));
     }
   if (done)
-    unlinkat (images_dirfd, LOG_FILE, 0);
+    drop_log (config, images_dirfd);
   if (response != NULL)
     moss_criu__response__free_unpacked (response, NULL);
   move.stats->done_at_us = g_get_monotonic_time ();
@@ -291,7 +299,7 @@ moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *r
   else
     {
       *init_pid = response->restore != NULL ? response->restore->pid : move.init_pid;
-      unlinkat (images_dirfd, LOG_FILE, 0);
+      drop_log (config, images_dirfd);
       unlinkat (images_dirfd, "stats-restore", 0);
     }
   if (response != NULL)
