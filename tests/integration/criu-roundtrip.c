@@ -37,9 +37,6 @@ static const GOptionEntry options[] = {
   { NULL }
 };
 
-#define AS_APP "setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs "
-#define COUNT                                                                                 \
-  "sh -c 'i=0; while :; do i=$((i+1)); echo $i > /home/moss/count; sleep 0.02; done'"
 #define WESTON                                                                                \
   "sh -c 'Xvfb :9 -screen 0 1280x800x24 & sleep 1; DISPLAY=:9 exec weston "                   \
   "--backend=x11-backend.so --use-pixman --socket=wayland-0 --idle-time=0'"
@@ -49,14 +46,14 @@ static const struct
   const char *name, *script;
   int settle_ms;
 } apps[] = {
-  { "loop", AS_APP COUNT " & wait", 200 },
+  { "loop", TEST_LOOP, 200 },
   { "foot",
-    AS_APP WESTON " & sleep 3; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " AS_APP
-                  "foot " COUNT " & wait",
+    TEST_AS_APP WESTON " & sleep 3; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " TEST_AS_APP
+                  "foot " TEST_COUNT " & wait",
     4000 },
   { "gtk",
-    AS_APP WESTON " & " AS_APP COUNT " & sleep 3; export WAYLAND_DISPLAY=wayland-0; "
-                  "cd /home/moss; " AS_APP
+    TEST_AS_APP WESTON " & " TEST_AS_APP TEST_COUNT " & sleep 3; export WAYLAND_DISPLAY=wayland-0; "
+                  "cd /home/moss; " TEST_AS_APP
                   "dbus-run-session -- gtk4-widget-factory & wait",
     6000 },
 };
@@ -71,30 +68,6 @@ typedef struct
   int content;
   gint64 layer_us;
 } Hop;
-
-static int
-read_count (TestSandbox *s)
-{
-  g_autofree char *text = test_sandbox_read (s, "home/moss/count");
-
-  return text != NULL ? atoi (text) : 0;
-}
-
-/* The file is empty for a moment whenever the shell truncates it. */
-static int
-wait_count (TestSandbox *s, int more_than, int timeout_ms)
-{
-  int count = 0;
-
-  for (int ms = 0; ms < timeout_ms; ms += 5)
-    {
-      count = MAX (count, read_count (s));
-      if (count > more_than)
-        return count;
-      g_usleep (5000);
-    }
-  g_error ("the app does not go on: count is %d, not more than %d", count, more_than);
-}
 
 static gboolean
 export_layer (gpointer data, GError **error)
@@ -111,10 +84,10 @@ export_layer (gpointer data, GError **error)
 static void
 stays_frozen (TestSandbox *s)
 {
-  int before = read_count (s);
+  int before = test_sandbox_count (s);
 
   g_usleep (150000);
-  g_assert_cmpint (read_count (s), ==, before);
+  g_assert_cmpint (test_sandbox_count (s), ==, before);
 }
 
 static double
@@ -160,7 +133,7 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   images_fd = open (images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   config.frozen = export_layer;
   config.frozen_data = &hop;
-  before = wait_count (from, 0, 5000);
+  before = test_sandbox_wait_count (from, 0, 5000);
   if (!moss_criu_dump (&config, from->init, images_fd, from->cgroup_dirfd, NULL, NULL, &dump,
                        &error))
     g_error ("dump %d: %s", n, error->message);
@@ -169,7 +142,7 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   if (n == 1) /* the other way it could end: it runs on as if nothing had been */
     {
       test_sandbox_thaw (from);
-      wait_count (from, before + 2, 5000);
+      test_sandbox_wait_count (from, before + 2, 5000);
       g_bytes_unref (hop.index);
       close (hop.content);
       close (images_fd);
@@ -193,8 +166,8 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
     g_error ("layer of hop %d: %s", n, error->message);
   test_sandbox_prepare_upper (to);
   applied_us = g_get_monotonic_time () - start;
-  before = read_count (to);
-  g_assert_cmpint (before, ==, read_count (from));
+  before = test_sandbox_count (to);
+  g_assert_cmpint (before, ==, test_sandbox_count (from));
   test_sandbox_mount (to);
   root = test_sandbox_root (to);
   if (opt_log_level > 1)
@@ -204,7 +177,7 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   to->init = init;
   if (n < 104)
     stays_frozen (to);
-  g_assert_cmpint (read_count (to), ==, before);
+  g_assert_cmpint (test_sandbox_count (to), ==, before);
   if (!opt_quiet)
     g_print ("# hop %d: dump %.1f (before the freeze %.1f, frozen %.1f of which layer %.1f), "
              "check %.1f, apply %.1f, restore %.1f ms; %" G_GUINT64_FORMAT
@@ -217,7 +190,7 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   test_sandbox_kill (from);
   test_sandbox_free (from);
   test_sandbox_thaw (to);
-  wait_count (to, before, 5000);
+  test_sandbox_wait_count (to, before, 5000);
   g_usleep (opt_settle_ms * 1000);
 
   g_bytes_unref (hop.index);
@@ -229,25 +202,6 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
       g_assert_cmpint (system (clean), ==, 0);
     }
   return to;
-}
-
-/* A runtime of just what the loop needs, copied so that it has its own inodes. */
-static void
-copy_runtime (const char *dir)
-{
-  static const char script[]
-      = "set -e; cd \"$0\"; mkdir -p usr/bin usr/lib usr/lib32 usr/lib64 etc home run tmp dev proc sys;"
-        "for l in bin lib lib32 lib64; do [ -L /$l ] && cp -a /$l .; done;"
-        "for p in sh sleep setpriv; do f=$(readlink -f /bin/$p); cp $f usr/bin/$p;"
-        "  for l in $(ldd $f | grep -o '/[^ ]*'); do r=$(readlink -f $l);"
-        "    mkdir -p .$(dirname $l); [ -e .$l ] || cp $r .$l; done; done;"
-        "touch etc/hostname";
-  g_autofree char *quoted = g_shell_quote (script);
-  g_autofree char *command = g_strdup_printf ("sh -c %s '%s'", quoted, dir);
-
-  g_mkdir_with_parents (dir, 0755);
-  if (system (command) != 0)
-    g_error ("no runtime at %s", dir);
 }
 
 int
@@ -300,23 +254,23 @@ main (int argc, char **argv)
   if (opt_root_a == NULL)
     {
       opt_root_a = g_strdup_printf ("%s/runtime", base);
-      copy_runtime (opt_root_a);
+      test_sandbox_copy_runtime (opt_root_a);
     }
   if (opt_root_b == NULL)
     {
       opt_root_b = g_strdup_printf ("%s/runtime", shm);
-      copy_runtime (opt_root_b);
+      test_sandbox_copy_runtime (opt_root_b);
     }
 
   s = test_sandbox_new (opt_root_a, shm);
   test_sandbox_prepare_upper (s);
   test_sandbox_mount (s);
   test_sandbox_start (s, apps[app].script, opt_run_tmpfs);
-  wait_count (s, 3, 20000);
+  test_sandbox_wait_count (s, 3, 20000);
   g_usleep (apps[app].settle_ms * 1000);
   for (int i = 1; i <= opt_hops; i++)
     s = move_once (s, i % 2 != 0 ? opt_root_b : opt_root_a, shm, i);
-  g_print ("# count at the end: %d\n", wait_count (s, 0, 5000));
+  g_print ("# count at the end: %d\n", test_sandbox_wait_count (s, 0, 5000));
   test_sandbox_free (s);
 
   if (opt_keep) return 0;

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -310,4 +311,47 @@ test_sandbox_read (TestSandbox *s, const char *path)
 
   g_file_get_contents (full, &text, NULL, NULL);
   return text;
+}
+
+int
+test_sandbox_count (TestSandbox *s)
+{
+  g_autofree char *text = test_sandbox_read (s, "home/moss/count");
+
+  return text != NULL ? atoi (text) : 0;
+}
+
+/* The file is empty for a moment whenever the shell truncates it. */
+int
+test_sandbox_wait_count (TestSandbox *s, int more_than, int timeout_ms)
+{
+  int count = 0;
+
+  for (int ms = 0; ms < timeout_ms; ms += 5)
+    {
+      count = MAX (count, test_sandbox_count (s));
+      if (count > more_than)
+        return count;
+      g_usleep (5000);
+    }
+  g_error ("the app does not go on: count is %d, not more than %d", count, more_than);
+}
+
+/* A runtime of just what the loop needs, copied so that it has its own inodes. */
+void
+test_sandbox_copy_runtime (const char *dir)
+{
+  static const char script[]
+      = "set -e; cd \"$0\"; mkdir -p usr/bin usr/lib usr/lib32 usr/lib64 etc home run tmp dev proc sys;"
+        "for l in bin lib lib32 lib64; do [ -L /$l ] && cp -a /$l .; done;"
+        "for p in sh sleep setpriv; do f=$(readlink -f /bin/$p); cp $f usr/bin/$p;"
+        "  for l in $(ldd $f | grep -o '/[^ ]*'); do r=$(readlink -f $l);"
+        "    mkdir -p .$(dirname $l); [ -e .$l ] || cp $r .$l; done; done;"
+        "touch etc/hostname";
+  g_autofree char *quoted = g_shell_quote (script);
+  g_autofree char *command = g_strdup_printf ("sh -c %s '%s'", quoted, dir);
+
+  g_mkdir_with_parents (dir, 0755);
+  if (system (command) != 0)
+    g_error ("no runtime at %s", dir);
 }

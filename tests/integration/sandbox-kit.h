@@ -34,6 +34,20 @@ void test_sandbox_write (TestSandbox *sandbox, const char *path, const char *tex
 char *test_sandbox_read (TestSandbox *sandbox, const char *path);
 void test_sandbox_prepare_upper (TestSandbox *sandbox);
 
+/* The app of most tests: it counts, and writes each number to home/moss/count. */
+#define TEST_AS_APP "setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs "
+#define TEST_COUNT                                                                            \
+  "sh -c 'i=0; while :; do i=$((i+1)); echo $i > /home/moss/count; sleep 0.02; done'"
+#define TEST_LOOP TEST_AS_APP TEST_COUNT " & wait"
+
+int test_sandbox_count (TestSandbox *sandbox);
+
+/* Waits until the count is more than that, else ends the test. */
+int test_sandbox_wait_count (TestSandbox *sandbox, int more_than, int timeout_ms);
+
+/* Copies a runtime of just what the loop needs, so that it has its own inodes. */
+void test_sandbox_copy_runtime (const char *dir);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TestSandbox, test_sandbox_free)
 
 G_END_DECLS
