@@ -35,8 +35,9 @@ def wait_for(what, condition, seconds=10.0):
 
 
 class Device:
-    def __init__(self, base, name, port):
+    def __init__(self, base, name, port, listen="127.0.0.1"):
         self.name, self.port = name, port
+        self.listen = ["--listen", listen] if listen else []
         self.dir = os.path.join(base, name)
         os.mkdir(self.dir)
         self.state = os.path.join(self.dir, "state")
@@ -56,12 +57,14 @@ class Device:
                                             stderr=self.log, stdout=self.log)
 
     def start(self, **env):
-        self.run("netd", [NETD, "--state", self.state, "--port", str(self.port), "--name",
-                          self.name, "--listen", "127.0.0.1"],
-                 G_MESSAGES_DEBUG="moss-netd", **env)
+        self.run_netd(**env)
         wait_for(f"netd of {self.name}", lambda: self.property("DeviceId"))
         self.id = self.property("DeviceId")
         wait_for("its signing key", lambda: os.path.exists(self.state + "/net/signing"))
+
+    def run_netd(self, **env):
+        self.run("netd", [NETD, "--state", self.state, "--port", str(self.port), "--name",
+                          self.name, *self.listen], G_MESSAGES_DEBUG="moss-netd", **env)
 
     def stop(self, part="netd", how=signal.SIGTERM):
         process = self.parts.pop(part)
@@ -251,10 +254,8 @@ def test_one_connection(a, b):
     for _ in range(3):
         a.stop()
         b.stop()
-        a.run("netd", [NETD, "--state", a.state, "--port", str(a.port), "--name", a.name,
-                       "--listen", "127.0.0.1"])
-        b.run("netd", [NETD, "--state", b.state, "--port", str(b.port), "--name", b.name,
-                       "--listen", "127.0.0.1"])
+        a.run_netd()
+        b.run_netd()
         wait_linked(a, b)
         wait_for("one connection", lambda: connections(a, b) == 1, 5)
         assert "reply" in a.call(b, "echo") and "reply" in b.call(a, "echo")

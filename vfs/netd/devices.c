@@ -192,6 +192,19 @@ device_pin (Netd *netd, const char *id, const char *address)
   return device;
 }
 
+/* It still announces itself, so it stays in the list as a stranger. */
+static void
+forget_pin (Device *device)
+{
+  device->paired = FALSE;
+  device->suite = 0;
+  g_ptr_array_set_size (device->addresses, 0);
+  g_clear_pointer (&device->signing_key, g_bytes_unref);
+  g_clear_pointer (&device->status, g_variant_unref);
+  device_set_state (device, DEVICE_AWAY, _ ("It is not one of your devices yet."));
+  device_changed (device);
+}
+
 void
 device_unpin (Device *device)
 {
@@ -200,9 +213,15 @@ device_unpin (Device *device)
 
   dial_stop (device);
   peers_drop (device, "this device no longer knows the other");
-  g_hash_table_remove (netd->devices, id);
+  g_clear_pointer (&device->link, moss_link_unref);
+  if (device->discovered == NULL)
+    {
+      g_hash_table_remove (netd->devices, id);
+      moss_dbus_net1_emit_device_removed (netd->interface, id);
+    }
+  else
+    forget_pin (device);
   devices_save (netd);
-  moss_dbus_net1_emit_device_removed (netd->interface, id);
 }
 
 static gboolean

@@ -262,7 +262,9 @@ run (Netd *netd)
   g_signal_connect (g_network_monitor_get_default (), "network-changed",
                     G_CALLBACK (on_network_changed), netd);
   on_network_changed (NULL, TRUE, netd);
+  discovery_start (netd);
   g_main_loop_run (netd->loop);
+  discovery_stop (netd);
   g_bus_unown_name (owner);
   wind_up (netd);
 }
