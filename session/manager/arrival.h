@@ -12,7 +12,7 @@ typedef struct
   char *id;
   char *device;             /* the source */
   MossShelf *shelf;         /* plaintext of what came ahead */
-  MossManifest *prepared;   /* whose layer sandboxd has prepared */
+  MossReady ready;
   MossManifest *manifest;   /* of what was restored */
 } MossArrival;
 

@@ -59,13 +59,25 @@ typedef struct
 /* Fetches what the shelf lacks from the store or the device ("" for none). */
 gboolean moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *manifest,
                            const char *device, guint64 *fetched_bytes, GError **error);
-/* prepared: the manifest whose layer was prepared before, or NULL. */
-MossFiles *moss_files_assemble (const MossManifest *manifest, MossShelf *shelf,
-                                const MossManifest *prepared, GError **error);
+/* What was made ready for a restore: the layer that sandboxd has prepared, and room for the largest
+ * file. Any of it may be NULL. */
+typedef struct
+{
+  MossManifest *manifest;
+  GBytes *index; /* of the prepared layer */
+  MossSpare *spare;
+} MossReady;
+void moss_ready_clear (MossReady *ready);
+
+/* ready: NULL when nothing is; its spare may be used up. */
+MossFiles *moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *ready,
+                                GError **error);
+/* The index of an assembled layer. */
+GBytes *moss_files_read_index (MossFiles *files, GError **error);
 void moss_files_free (MossFiles *files);
-/* Restores them as a sandbox; it is frozen on success. */
+/* Restores them as a sandbox; it is frozen on success. stages may be NULL. */
 gboolean moss_files_restore (MossFiles *files, MossManager *manager, const char *id,
-                             const MossManifest *manifest, GError **error);
+                             const MossManifest *manifest, MossStages *stages, GError **error);
 
 /* Keeps an envelope in the store and in the list of snapshots. Only the newest "move" snapshot of
  * a sandbox is kept. Returns the snapshot's id; free with g_free(). */

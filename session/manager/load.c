@@ -5,6 +5,7 @@
 #include "imaging.h"
 
 #include "core/fault.h"
+#include "session/move/layer-keep.h"
 #include "session/move/move-error.h"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define OBJECT_BYTES (1u << 20)
+#define THREADS 2
 
 gboolean
 moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *manifest,
@@ -35,11 +37,17 @@ moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *ma
   return ok;
 }
 
-static gint32
-assemble_one (GUnixFDList *fds, const MossManifest *manifest, const MossManifestFile *file,
-              MossShelf *shelf, GError **error)
+void
+moss_ready_clear (MossReady *ready)
 {
-  int fd = moss_assemble (manifest, file, shelf, NULL, error);
+  g_clear_pointer (&ready->manifest, moss_manifest_free);
+  g_clear_pointer (&ready->index, g_bytes_unref);
+  g_clear_pointer (&ready->spare, moss_spare_free);
+}
+
+static gint32
+append_fd (GUnixFDList *fds, int fd, GError **error)
+{
   gint32 handle;
 
   if (fd < 0)
@@ -49,41 +57,115 @@ assemble_one (GUnixFDList *fds, const MossManifest *manifest, const MossManifest
   return handle;
 }
 
+static int
+write_index (GBytes *index)
+{
+  gsize size = g_bytes_get_size (index);
+  int fd = memfd_create ("layer/index", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  if (fd >= 0 && write (fd, g_bytes_get_data (index, NULL), size) == (gssize) size
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+    return fd;
+  if (fd >= 0)
+    close (fd);
+  return -1;
+}
+
+GBytes *
+moss_files_read_index (MossFiles *files, GError **error)
+{
+  int fd = moss_helper_take_fd (files->fds, files->layer_index, error);
+  g_autoptr (GMappedFile) mapped = NULL;
+
+  if (fd < 0)
+    return NULL;
+  mapped = g_mapped_file_new_from_fd (fd, FALSE, error);
+  close (fd);
+  return mapped == NULL ? NULL : g_mapped_file_get_bytes (mapped);
+}
+
+/* The layer, of which what is there already is only named. */
+static gboolean
+assemble_layer (MossFiles *files, const MossManifest *manifest, MossShelf *shelf,
+                MossReady *ready, GError **error)
+{
+  const MossManifestFile *index_file = moss_manifest_find (manifest, "layer/index");
+  const MossManifestFile *content_file = moss_manifest_find (manifest, "layer/content");
+  g_autofree guint8 *kept = NULL;
+  g_autoptr (GBytes) index = NULL, shorter = NULL;
+
+  if (index_file == NULL || content_file == NULL)
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                   _("The snapshot is damaged: it has no files"));
+      return FALSE;
+    }
+  files->layer_index = append_fd (
+      files->fds, moss_assemble (manifest, index_file, shelf, NULL, NULL, 1, error), error);
+  if (files->layer_index < 0)
+    return FALSE;
+  if (ready != NULL && ready->manifest != NULL && ready->index != NULL)
+    {
+      index = moss_files_read_index (files, error);
+      if (index == NULL)
+        return FALSE;
+      shorter = moss_layer_keep (index, manifest, ready->index, ready->manifest, &kept);
+      if (kept != NULL)
+        files->layer_index = append_fd (files->fds, write_index (shorter), error);
+    }
+  files->layer_content = append_fd (
+      files->fds, moss_assemble (manifest, content_file, shelf, kept, NULL, 1, error), error);
+  return files->layer_index >= 0 && files->layer_content >= 0;
+}
+
+static const MossManifestFile *
+find_largest_image (const MossManifest *manifest)
+{
+  const MossManifestFile *largest = NULL;
+
+  for (guint i = 0; i < manifest->files->len; i++)
+    {
+      const MossManifestFile *file = g_ptr_array_index (manifest->files, i);
+
+      if (g_str_has_prefix (file->name, "image/")
+          && (largest == NULL || file->size > largest->size))
+        largest = file;
+    }
+  return largest;
+}
+
 MossFiles *
-moss_files_assemble (const MossManifest *manifest, MossShelf *shelf,
-                     const MossManifest *prepared, GError **error)
+moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *ready,
+                     GError **error)
 {
   g_autoptr (MossFiles) files = g_new0 (MossFiles, 1);
+  const MossManifestFile *largest = find_largest_image (manifest);
   GVariantBuilder images;
 
   files->fds = g_unix_fd_list_new ();
-  files->layer_index = files->layer_content = -1;
+  if (!assemble_layer (files, manifest, shelf, ready, error))
+    return NULL;
   g_variant_builder_init (&images, G_VARIANT_TYPE ("a(sht)"));
   for (guint i = 0; i < manifest->files->len; i++)
     {
       const MossManifestFile *file = g_ptr_array_index (manifest->files, i);
-      gint32 handle = assemble_one (files->fds, manifest, file, shelf, error);
+      MossSpare *spare = ready != NULL && file == largest ? ready->spare : NULL;
+      gint32 handle;
 
+      if (!g_str_has_prefix (file->name, "image/"))
+        continue;
+      handle = append_fd (files->fds,
+                          moss_assemble (manifest, file, shelf, NULL, spare, THREADS, error),
+                          error);
       if (handle < 0)
         {
           g_variant_builder_clear (&images);
           return NULL;
         }
-      if (g_str_equal (file->name, "layer/index"))
-        files->layer_index = handle;
-      else if (g_str_equal (file->name, "layer/content"))
-        files->layer_content = handle;
-      else
-        g_variant_builder_add (&images, "(sht)", file->name + strlen ("image/"), handle,
-                               file->size);
+      g_variant_builder_add (&images, "(sht)", file->name + strlen ("image/"), handle,
+                             file->size);
     }
   files->images = g_variant_ref_sink (g_variant_builder_end (&images));
-  if (files->layer_index < 0 || files->layer_content < 0)
-    {
-      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
-                   _("The snapshot is damaged: it has no files"));
-      return NULL;
-    }
   return g_steal_pointer (&files);
 }
 
@@ -95,12 +177,33 @@ moss_files_free (MossFiles *files)
   g_free (files);
 }
 
+/* Parts of "there-restore" that sandboxd measured. */
+static void
+add_stats (MossStages *stages, GVariant *stats)
+{
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  g_variant_iter_init (&iter, stats);
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    if (g_str_has_suffix (key, "-us") && !g_str_has_suffix (key, "at-us")
+        && g_variant_is_of_type (value, G_VARIANT_TYPE_INT64)
+        && g_variant_get_int64 (value) < 60 * G_USEC_PER_SEC)
+      {
+        g_autofree char *name = g_strdup_printf ("there-restore-%.*s", (int) strlen (key) - 3, key);
+
+        g_variant_builder_add (&stages->builder, "(sd)", name,
+                               g_variant_get_int64 (value) / 1000.0);
+      }
+}
+
 gboolean
 moss_files_restore (MossFiles *files, MossManager *manager, const char *id,
-                    const MossManifest *manifest, GError **error)
+                    const MossManifest *manifest, MossStages *stages, GError **error)
 {
   GVariantBuilder options;
-  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) reply = NULL, stats = NULL;
   gboolean network = FALSE;
 
   g_variant_dict_lookup (manifest->about, "network", "b", &network);
@@ -112,7 +215,12 @@ moss_files_restore (MossFiles *files, MossManager *manager, const char *id,
                             g_variant_new ("(s@a(sht)hha{sv})", id, files->images,
                                            files->layer_index, files->layer_content, &options),
                             "(a{sv})", files->fds, NULL, error);
-  return reply != NULL;
+  if (reply == NULL)
+    return FALSE;
+  stats = g_variant_get_child_value (reply, 0);
+  if (stages != NULL)
+    add_stats (stages, stats);
+  return TRUE;
 }
 
 /* Stores bytes as objects of at most 1 MiB each. */

@@ -19,13 +19,14 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define SPARE_BYTES (64u << 20)
+#define SPARE_BYTES (64u << 20)        /* of its disk that must stay free */
+#define MAX_SPARE_BYTES (1u << 30)
 
 void
 moss_arrival_free (MossArrival *arrival)
 {
   moss_shelf_free (arrival->shelf);
-  g_clear_pointer (&arrival->prepared, moss_manifest_free);
+  moss_ready_clear (&arrival->ready);
   g_clear_pointer (&arrival->manifest, moss_manifest_free);
   g_free (arrival->id);
   g_free (arrival->device);
@@ -255,13 +256,13 @@ open_manifest (MossManager *manager, const MossArrival *arrival, const char *mov
   return g_steal_pointer (&manifest);
 }
 
+/* Everything that can be done before the app stops: its files written, room made for its memory. */
 static gboolean
-prepare_layer (MossManager *manager, MossArrival *arrival, const MossManifest *manifest,
-               GError **error)
+make_ready (MossManager *manager, MossArrival *arrival, MossManifest *manifest, GError **error)
 {
-  g_autoptr (MossFiles) files
-      = moss_files_assemble (manifest, arrival->shelf, NULL, error);
+  g_autoptr (MossFiles) files = moss_files_assemble (manifest, arrival->shelf, NULL, error);
   g_autoptr (GVariant) reply = NULL;
+  guint64 memory = 0;
 
   if (files == NULL)
     return FALSE;
@@ -269,7 +270,16 @@ prepare_layer (MossManager *manager, MossArrival *arrival, const MossManifest *m
       manager->helper, "Prepare",
       g_variant_new ("(shh)", arrival->id, files->layer_index, files->layer_content), "()",
       files->fds, NULL, error);
-  return reply != NULL;
+  if (reply == NULL)
+    return FALSE;
+  g_clear_pointer (&arrival->ready.manifest, moss_manifest_free);
+  g_clear_pointer (&arrival->ready.index, g_bytes_unref);
+  arrival->ready.manifest = manifest;
+  arrival->ready.index = moss_files_read_index (files, NULL);
+  g_variant_dict_lookup (manifest->about, "memory-bytes", "t", &memory);
+  if (arrival->ready.spare == NULL && memory > 0 && memory <= MAX_SPARE_BYTES)
+    arrival->ready.spare = moss_spare_new (memory);
+  return TRUE;
 }
 
 static gboolean
@@ -283,10 +293,9 @@ take_ahead (MossManager *manager, MossArrival *arrival, const char *move, GVaria
   if (manifest == NULL
       || !moss_shelf_fetch (arrival->shelf, manager, manifest, arrival->device, NULL, error)
       || !moss_fault_error ("move.target.ahead", error)
-      || !prepare_layer (manager, arrival, manifest, error))
+      || !make_ready (manager, arrival, manifest, error))
     return FALSE;
-  g_clear_pointer (&arrival->prepared, moss_manifest_free);
-  arrival->prepared = g_steal_pointer (&manifest);
+  g_steal_pointer (&manifest); /* it is ready's */
   moss_registry_set (manager->registry, arrival->id, "progress", g_variant_new_double (0.5),
                      NULL);
   return TRUE;
@@ -335,9 +344,9 @@ restore (MossManager *manager, const char *move, MossArrival *arrival, GVariant 
       || !moss_fault_error ("move.target.fetched", error))
     return FALSE;
   moss_stages_mark (stages, "there-fetch");
-  files = moss_files_assemble (manifest, arrival->shelf, arrival->prepared, error);
+  files = moss_files_assemble (manifest, arrival->shelf, &arrival->ready, error);
   moss_stages_mark (stages, "there-assemble");
-  if (files == NULL || !moss_files_restore (files, manager, arrival->id, manifest, error))
+  if (files == NULL || !moss_files_restore (files, manager, arrival->id, manifest, stages, error))
     return FALSE;
   moss_stages_mark (stages, "there-restore");
   if (!moss_fault_error ("move.target.restored", error)

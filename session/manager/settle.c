@@ -159,7 +159,7 @@ restore_again (MossManager *manager, MossMoveRow *row, GError **error)
   kill_here (manager, row->sandbox);
   files = moss_files_assemble (manifest, shelf, NULL, error);
   return files != NULL
-         && moss_files_restore (files, manager, row->sandbox, manifest, error);
+         && moss_files_restore (files, manager, row->sandbox, manifest, NULL, error);
 }
 
 /* As a rule it stands there frozen; only after a crash it has to be made once more. */

@@ -106,7 +106,7 @@ restore_as (MossManager *manager, const MossSnapshotRow *row, const char *id, gb
       moss_helper_do (manager->helper, "Kill", id, NULL);
       moss_helper_do (manager->helper, "Remove", id, NULL);
     }
-  if (!moss_files_restore (files, manager, id, manifest, error))
+  if (!moss_files_restore (files, manager, id, manifest, NULL, error))
     return FALSE;
   if (!moss_helper_do (manager->helper, "Thaw", id, error))
     return FALSE;

@@ -187,6 +187,8 @@ moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manif
                             + moss_imager_get_stats (layer)->new_bytes;
   if (manifest != NULL)
     {
+      g_variant_dict_insert (manifest->about, "memory-bytes", "t",
+                             moss_imager_get_stats (memory)->total_bytes);
       moss_imager_write (layer, manifest);
       list_all_segments (taking, manifest);
     }

@@ -27,7 +27,7 @@ static const struct
   { "page-size", "u" },   { "criu", "s" },      { "origin", "s" },
   { "geometry", NULL },   { "picture", "ay" },  { "move", "s" },
   { "parent", "s" },      { "network", "b" },   { "label", "s" },
-  { "kind", "s" },
+  { "kind", "s" },        { "memory-bytes", "t" },
 };
 
 static void

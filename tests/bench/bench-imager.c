@@ -87,7 +87,7 @@ set_refs (MossImager *imager, MossShelf *shelf)
 }
 
 static void
-bench (const char *name, guint changed_per_mille, guint threads)
+bench (const char *name, guint changed_per_mille, guint threads, gsize spare_bytes)
 {
   gdouble cut[ROUNDS], assemble[ROUNDS];
   g_autofree char *second = g_strdup_printf ("%s-assemble", name);
@@ -100,6 +100,7 @@ bench (const char *name, guint changed_per_mille, guint threads)
       g_autoptr (MossManifest) manifest = moss_manifest_new ();
       int old = fill_fd (0, 0), new = fill_fd (changed_per_mille, round + 1), fd;
       gint64 start;
+      g_autoptr (MossSpare) spare = NULL;
 
       g_assert (moss_imager_add (before, "image/pages-1.img", old, SIZE, NULL));
       g_assert (moss_imager_cut (before, 2, NULL));
@@ -110,8 +111,9 @@ bench (const char *name, guint changed_per_mille, guint threads)
       cut[round] = (g_get_monotonic_time () - start) / 1000.0;
       set_refs (now, shelf);
       moss_imager_write (now, manifest);
+      spare = spare_bytes ? moss_spare_new (spare_bytes) : NULL;
       start = g_get_monotonic_time ();
-      fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, NULL);
+      fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, spare, 2, NULL);
       assemble[round] = (g_get_monotonic_time () - start) / 1000.0;
       g_assert (fd >= 0);
       close (fd);
@@ -125,8 +127,8 @@ bench (const char *name, guint changed_per_mille, guint threads)
 int
 main (void)
 {
-  bench ("imager-60mb-known-1-thread", 0, 1);
-  bench ("imager-60mb-known-2-threads", 0, 2);
-  bench ("imager-60mb-5-percent-new", 50, 2);
+  bench ("imager-60mb-known-1-thread", 0, 1, 0);
+  bench ("imager-60mb-known-2-threads", 0, 2, SIZE + (4 << 20));
+  bench ("imager-60mb-5-percent-new", 50, 2, SIZE + (4 << 20));
   return 0;
 }
