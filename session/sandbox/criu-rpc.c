@@ -36,6 +36,17 @@ moss_criu_program (const MossCriuConfig *config)
   return places[0];
 }
 
+/* A dump that loses its CRIU half way can take the app with it: its threads may be in the middle
+ * of code that CRIU lent them. So it must not be what goes when memory runs out. */
+static void
+protect_from_oom (void)
+{
+  int fd = open ("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+  if (fd >= 0 && write (fd, "-1000", 5) == 5)
+    close (fd);
+}
+
 /* Only what is safe between fork and exec of a process with threads. */
 static void
 run_criu (const char *program, int peer, gboolean private_run)
@@ -54,6 +65,7 @@ run_criu (const char *program, int peer, gboolean private_run)
   setsid ();
   /* The app stands still meanwhile; what CRIU restores gets its own priority back. */
   setpriority (PRIO_PROCESS, 0, -15);
+  protect_from_oom ();
   if (peer == CHILD_SOCKET)
     fcntl (peer, F_SETFD, 0);
   else

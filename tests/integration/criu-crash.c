@@ -2,7 +2,8 @@
 /* Kills CRIU, or the process that drives it, at a random moment of a dump or a restore.
  *
  * What must hold afterwards: during a dump the app either runs on or is frozen and runs on when
- * thawed; during a restore nothing of the copy ever runs, and nothing of it is left unless it was
+ * thawed (except when it is CRIU that is killed: that may take the app along, but nothing stays half
+ * alive; the count of such losses is printed); during a restore nothing of the copy ever runs, and nothing of it is left unless it was
  * complete and frozen. Then the same app is moved once more, for real. PROGRAM [ROUNDS [SEED]] */
 #include "criu.h"
 #include "criu-cgroup.h"
@@ -24,6 +25,7 @@
 static MossCriuConfig config = { .tcp_close = TRUE };
 static GRand *rand_;
 static char *work;
+static guint lost;
 
 typedef struct
 {
@@ -154,7 +156,39 @@ restore_job (gpointer data)
   return moss_criu_restore (&config, job->images, root, job->to->cgroup_dirfd, &init, NULL, NULL);
 }
 
-static void
+/* FALSE when all of it is dead; half of it is an error. */
+static gboolean
+goes_on (TestSandbox *s)
+{
+  int before = test_sandbox_count (s);
+
+  for (int i = 0; i < 400; i++)
+    {
+      if (test_sandbox_count (s) > before)
+        return TRUE;
+      if (!is_populated (s))
+        return FALSE;
+      g_usleep (5000);
+    }
+  g_error ("the app hangs at %d", before);
+}
+
+/* A new app in the place of one that was lost. */
+static TestSandbox *
+start_again (TestSandbox *dead, const char *lower)
+{
+  TestSandbox *s;
+
+  test_sandbox_free (dead);
+  s = test_sandbox_new (lower, work);
+  test_sandbox_prepare_upper (s);
+  test_sandbox_mount (s);
+  test_sandbox_start (s, TEST_LOOP, FALSE);
+  test_sandbox_wait_count (s, 3, 10000);
+  return s;
+}
+
+static TestSandbox *
 crash_dump (TestSandbox *s, gboolean kill_driver, guint after_us)
 {
   char *path;
@@ -169,9 +203,17 @@ crash_dump (TestSandbox *s, gboolean kill_driver, guint after_us)
            done ? "done" : "failed", is_frozen (s) ? "frozen" : "running");
   if (done && !is_frozen (s))
     g_error ("the dump is said to be done but the app runs");
-  test_sandbox_thaw (s);
-  test_sandbox_wait_count (s, test_sandbox_count (s), 5000);
   drop_images (job.images, path);
+  test_sandbox_thaw (s);
+  if (!kill_driver && !goes_on (s))
+    {
+      g_autofree char *lower = g_strdup (s->lower);
+
+      g_print ("# the app was lost with its CRIU (%u so far)\n", ++lost);
+      return start_again (s, lower);
+    }
+  test_sandbox_wait_count (s, test_sandbox_count (s), 5000);
+  return s;
 }
 
 static void
@@ -201,12 +243,13 @@ static TestSandbox *
 round_of_crashes (TestSandbox *from, const char *lower)
 {
   g_autoptr (GError) error = NULL;
-  Layer layer = { from, NULL, -1 };
+  Layer layer = { NULL, NULL, -1 };
   TestSandbox *to;
   char *path;
   int images;
 
-  crash_dump (from, FALSE, g_rand_int_range (rand_, 0, 60000));
+  from = crash_dump (from, FALSE, g_rand_int_range (rand_, 0, 60000));
+  layer.sandbox = from;
   crash_dump (from, TRUE, g_rand_int_range (rand_, 0, 60000));
 
   images = make_images (&path);
