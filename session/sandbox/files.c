@@ -219,8 +219,9 @@ create_file (int home, const char *name, char **taken, GError **error)
 
   for (int i = 1; i <= MAX_SAME_NAME; i++)
     {
-      g_autofree char *numbered = i == 1 ? g_strdup (name)
-                                         : g_strdup_printf ("%.*s (%d)%s", stem, name, i, name + stem);
+      g_autofree char *numbered
+          = i == 1 ? g_strdup (name)
+                   : g_strdup_printf ("%.*s (%d)%s", stem, name, i, name + stem);
       int fd = openat (home, numbered, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
       if (fd >= 0)

@@ -285,6 +285,41 @@ scan_files (MossRegistry *registry)
     }
 }
 
+/* The sandbox, or its helper's, of a living one. */
+static gboolean
+is_used (MossRegistry *registry, const char *name)
+{
+  g_autofree char *key
+      = g_strndup (name, g_str_has_suffix (name, ".net") ? strlen (name) - 4 : strlen (name));
+  MossSandbox *sandbox = g_hash_table_lookup (registry->sandboxes, key);
+
+  return sandbox != NULL && sandbox->alive;
+}
+
+/* What an earlier sandboxd had half made or half restored when it was killed: nobody may let it
+ * run, since nobody knows how far it was. */
+static void
+kill_leftovers (MossRegistry *registry)
+{
+  int own = openat (registry->cgroup_base, ".", O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = own >= 0 ? fdopendir (own) : NULL;
+  struct dirent *entry;
+
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
+    {
+      moss_autofd fd = -1;
+
+      if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || is_used (registry, entry->d_name))
+        continue;
+      fd = moss_sandbox_cgroup_open (registry->cgroup_base, entry->d_name, FALSE, NULL);
+      if (fd >= 0)
+        moss_sandbox_cgroup_kill (fd, NULL);
+      moss_sandbox_cgroup_remove (registry->cgroup_base, entry->d_name);
+    }
+  if (dir != NULL)
+    closedir (dir);
+}
+
 MossRegistry *
 moss_registry_new (const MossRegistryPaths *paths, MossRegistryExited exited, gpointer data,
                    GError **error)
@@ -303,6 +338,7 @@ moss_registry_new (const MossRegistryPaths *paths, MossRegistryExited exited, gp
       && make_private (&registry->paths, error) && open_cgroup_base (registry, error))
     {
       scan_files (registry);
+      kill_leftovers (registry);
       return registry;
     }
   g_hash_table_unref (registry->sandboxes);

@@ -2,6 +2,7 @@
 #include "requests.h"
 #include "sandbox-cgroup.h"
 #include "display-connect.h"
+#include "core/fault.h"
 #include "error.h"
 #include "files.h"
 #include "inspect.h"
@@ -118,6 +119,8 @@ set_frozen (MossRequest *request, gboolean frozen, GError **error)
 
   if (sandbox == NULL || !moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, frozen, error))
     return NULL;
+  if (!frozen)
+    (void) moss_fault ("sandboxd.thawed");
   if (!frozen)
     moss_network_start (sandbox, sandbox->pid);
   return nothing ();

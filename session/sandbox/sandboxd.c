@@ -12,10 +12,11 @@
  *   --allow-uid. Without either only root can connect. The uid that the kernel reports for a
  *   connection is the caller; a caller sees and touches only its own sandboxes, another's ids
  *   "do not exist".
- * - A sandbox lives in user, pid, mount, net, ipc, uts and cgroup namespaces. Its ids 0–65535 are
- *   1900019712–1900085247 outside, which no account uses. It sees the runtime's programs, libraries
- *   and settings read-only, never a home, /run, /tmp or any other top folder (base.c). What it
- *   writes lands in STATE/UID/ID/upper below a directory that only root can enter.
+ * - A sandbox lives in user, pid, mount, net, ipc, uts and cgroup namespaces. Its ids 0–65535
+ *   are 1900019712–1900085247 outside, which no account uses. It sees the runtime's programs,
+ *   libraries and settings read-only, never a home, /run, /tmp or any other top folder
+ *   (base.c). What it writes lands in STATE/UID/ID/upper below a directory that only root can
+ *   enter.
  * - An app has no capability, can't gain one (no_new_privs, nosuid), and a seccomp filter keeps it
  *   from nested namespaces, mounts, io_uring, bpf, keyrings and the like (init-seccomp.c).
  * - No device but null, zero, full, random, urandom and tty, no network but loopback (unless asked
@@ -24,7 +25,8 @@
  * - Images and layers that come from elsewhere are copied to where only we can write, checked
  *   whole (image-check.c, layer.c), and only then given to CRIU.
  * - A crash of sandboxd costs no app: their names stand in RUN/UID-ID.running, and the next
- *   one takes over what it finds alive, known by pid and start time.
+ *   one takes over what it finds alive, known by pid and start time. What was half made or
+ *   half restored has no such name and is killed.
  * - Each request runs in its own thread; none waits for another but those on the same
  *   sandbox. */
 
@@ -169,6 +171,25 @@ on_signal (gpointer loop)
   return G_SOURCE_REMOVE;
 }
 
+/* Nothing of the caller's passes, but in builds for the crash tests what these go by. */
+static void
+clear_environment (void)
+{
+#ifdef MOSS_FAULTS
+  g_autofree char *fault = g_strdup (g_getenv ("MOSS_FAULT"));
+  g_autofree char *fault_file = g_strdup (g_getenv ("MOSS_FAULT_FILE"));
+#endif
+
+  clearenv ();
+  setenv ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+#ifdef MOSS_FAULTS
+  if (fault != NULL)
+    setenv ("MOSS_FAULT", fault, 1);
+  if (fault_file != NULL)
+    setenv ("MOSS_FAULT_FILE", fault_file, 1);
+#endif
+}
+
 static gboolean
 start (const Settings *settings, GError **error)
 {
@@ -202,8 +223,7 @@ main (int argc, char **argv)
 
   fill_standard_fds ();
   umask (022);
-  clearenv ();
-  setenv ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  clear_environment ();
   signal (SIGPIPE, SIG_IGN);
   if (!parse_arguments (&argc, &argv, &settings, &error) || !start (&settings, &error))
     {

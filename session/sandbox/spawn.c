@@ -5,8 +5,8 @@
  * keeps no file descriptor but one pipe on which it says that it started, no mount of the
  * machine, no signal disposition, no environment but the list below.
  *
- * Between clone3() and execve() the child is a copy of one thread of a threaded process: it may call
- * nothing but the kernel. All that it needs is prepared before. */
+ * Between clone3() and execve() the child is a copy of one thread of a threaded process: it may
+ * call nothing but the kernel. All that it needs is prepared before. */
 
 #include "spawn.h"
 #include "base.h"

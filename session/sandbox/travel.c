@@ -8,6 +8,7 @@
 #include "travel.h"
 #include "criu.h"
 #include "display-connect.h"
+#include "core/fault.h"
 #include "error.h"
 #include "fds.h"
 #include "image-check.h"
@@ -245,6 +246,8 @@ check_sealed (int fd, guint64 size, const char *what, GError **error)
   return FALSE;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 /* CRIU's own names: "core-12.img". Nothing that leaves the directory or hides in it. */
 static gboolean
 check_image_name (const char *name, GError **error)
@@ -252,7 +255,7 @@ check_image_name (const char *name, GError **error)
   gsize length = strlen (name);
 
   if (length > 4 && length < 100 && is_image (name) && name[0] != '.'
-      && strspn (name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == length)
+      && strspn (name, LETTERS "0123456789-_.") == length)
     return TRUE;
   g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_CORRUPT,
                "\"%.100s\" is no name of an image", name);
@@ -462,7 +465,7 @@ before_freeze (gpointer data, GError **error)
   if (!moss_display_detach_all (dump->sandbox->pid, error))
     return FALSE;
   moss_network_stop (dump->sandbox);
-  return TRUE;
+  return moss_fault_error ("sandboxd.dump.detached", error);
 }
 
 static gboolean
@@ -475,7 +478,7 @@ on_frozen (gpointer data, GError **error)
                                    &dump->content, error);
 
   dump->layer_us = g_get_monotonic_time () - start;
-  return ok;
+  return ok && moss_fault_error ("sandboxd.dump.frozen", error);
 }
 
 static gboolean
@@ -579,7 +582,8 @@ moss_travel_dump (MossRequest *request, GError **error)
   dump.runtime = runtime;
   if (run_dump (&dump, &dir, &stats, error))
     {
-      answer = answer_dump (request, &dump, &dir, &stats, error);
+      if (moss_fault_error ("sandboxd.dump.done", error))
+        answer = answer_dump (request, &dump, &dir, &stats, error);
       if (answer == NULL)
         moss_sandbox_cgroup_set_frozen (sandbox->cgroup_fd, FALSE, NULL);
     }
@@ -610,6 +614,7 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   moss_sandbox_unmount (root);
   if (!ok)
     return fail (error, g_steal_pointer (&local));
+  moss_fault ("sandboxd.restore.frozen");
   pidfd = syscall (SYS_pidfd_open, pid, 0);
   if (pidfd >= 0)
     return moss_sandbox_adopt (sandbox, pid, pidfd, error);
@@ -658,7 +663,8 @@ moss_travel_restore (MossRequest *request, GError **error)
       || !apply_layer (request, sandbox, index, content, error))
     return NULL;
   layer_us = g_get_monotonic_time () - start;
-  if (!run_restore (sandbox, &dir, &stats, error))
+  if (!moss_fault_error ("sandboxd.restore.layer", error)
+      || !run_restore (sandbox, &dir, &stats, error))
     return NULL;
   return g_variant_new ("(@a{sv})", make_stats (&stats, layer_us));
 }

@@ -38,12 +38,13 @@ class Daemon:
         os.makedirs(self.top)
         self.start()
 
-    def start(self):
+    def start(self, fault=""):
         self.process = subprocess.Popen(
             [f"{BUILD}/session/sandbox/moss-sandboxd", "--socket", self.socket,
              "--state", f"{self.top}/state", "--run", f"{self.top}/run", "--criu", CRIU,
              "--libexec", f"{BUILD}/session/sandbox/init", "--group", "no-such-group",
-             "--allow-uid", str(ALICE), "--allow-uid", str(MALLORY), *self.options])
+             "--allow-uid", str(ALICE), "--allow-uid", str(MALLORY), *self.options],
+            env={"MOSS_FAULT": fault})
         hosts.wait_until("moss-sandboxd listens", lambda: self.answers(), seconds=10)
 
     def answers(self):
@@ -515,6 +516,54 @@ def test_a_killed_daemon_costs_no_app(one, other):
     other.goes_on(running)
     other.end(running)
     one.end(frozen)
+
+
+def processes_of(daemon):
+    """Processes in the control groups of this daemon."""
+    run = os.stat(f"{daemon.top}/run")
+    found = []
+    for folder_path, _, files in os.walk("/sys/fs/cgroup"):
+        if f"moss-{run.st_dev:x}-{run.st_ino:x}/" in folder_path and "cgroup.procs" in files:
+            with open(f"{folder_path}/cgroup.procs", encoding="utf-8") as text:
+                found += text.read().split()
+    return found
+
+
+def test_what_is_half_restored_never_runs(one, other):
+    if not faults_are_compiled_in():
+        raise tap.Skip("built without fault points")
+    name = one.create("/bin/sh", "-c", LOOP)
+    one.goes_on(name)
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    for point in ("sandboxd.restore.layer", "sandboxd.restore.frozen"):
+        other.stop()
+        other.start(fault=f"{point}:kill")
+        other.refused("Restore", name, place)
+        other.process.wait(timeout=10)
+        assert other.stands_still(name)
+        other.start()
+        assert not processes_of(other) and other.state(name) == "dead", point
+        other.ctl("Restore", name, place)
+        assert processes_of(other)
+        other.end(name)
+    for point in ("sandboxd.dump.detached", "sandboxd.dump.frozen", "sandboxd.dump.done"):
+        one.ctl("Thaw", name)
+        one.goes_on(name)
+        one.stop()
+        one.start(fault=f"{point}:kill")
+        one.refused("Dump", name, place)
+        one.process.wait(timeout=10)
+        one.start()
+        assert one.state(name) in ("running", "frozen"), point
+        one.ctl("Thaw", name)
+        one.goes_on(name)
+    one.end(name)
+
+
+def faults_are_compiled_in():
+    with open(f"{BUILD}/session/sandbox/moss-sandboxd", "rb") as program:
+        return b"MOSS_FAULT_FILE" in program.read()
 
 
 def test_only_one_daemon_a_run_folder(one, other):

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,35 +83,50 @@ is_key (const char *line, size_t length, const char *key)
   return length > n && line[n] == '=' && memcmp (line, key, n) == 0;
 }
 
+typedef struct
+{
+  char *text;
+  size_t size, used;
+} Out;
+
+static void
+put (Out *out, const char *format, ...)
+{
+  va_list args;
+  int n;
+
+  va_start (args, format);
+  n = vsnprintf (out->text + out->used, out->size - out->used, format, args);
+  va_end (args);
+  if (n > 0 && (size_t) n < out->size - out->used)
+    out->used += n;
+}
+
 char *
 init_settings_edit (const char *text, const char *group, const char *key, const char *value)
 {
-  size_t size = strlen (text) + strlen (group) + strlen (key) + strlen (value) + 16;
-  char *out = malloc (size);
-  size_t used = 0;
+  Out out = { NULL, strlen (text) + strlen (group) + strlen (key) + strlen (value) + 16, 0 };
   bool inside = false, written = false;
 
-  if (out == NULL)
-    return NULL;
-  while (*text != '\0')
+  out.text = calloc (1, out.size);
+  while (out.text != NULL && *text != '\0')
     {
       size_t length = strcspn (text, "\n");
 
       if (text[0] == '[')
         inside = is_group (text, length, group);
       if (!(inside && is_key (text, length, key)))
-        used += sprintf (out + used, "%.*s\n", (int) length, text);
+        put (&out, "%.*s\n", (int) length, text);
       if (inside && !written && text[0] == '[')
         {
-          used += sprintf (out + used, "%s=%s\n", key, value);
+          put (&out, "%s=%s\n", key, value);
           written = true;
         }
       text += length + (text[length] == '\n');
     }
-  if (!written)
-    used += sprintf (out + used, "[%s]\n%s=%s\n", group, key, value);
-  out[used] = '\0';
-  return out;
+  if (out.text != NULL && !written)
+    put (&out, "[%s]\n%s=%s\n", group, key, value);
+  return out.text;
 }
 
 static char *
