@@ -38,6 +38,7 @@ struct _MossLink
   GSocket *socket;
   char *device;
   gboolean dialled;
+  gint64 born_us;
   MossLinkEvents events;
   gpointer user_data;
   guint tick;     /* main context */

@@ -83,7 +83,8 @@ moss_link_new (GIOStream *stream,
   link->known = g_hash_table_new_full (moss_id_hash, moss_id_equal, g_free, NULL);
   g_queue_init (&link->urgent);
   g_queue_init (&link->bulk);
-  link->last_heard_us = link->last_progress_us = g_get_monotonic_time ();
+  link->born_us = g_get_monotonic_time ();
+  link->last_heard_us = link->last_progress_us = link->born_us;
   return link;
 }
 
@@ -438,6 +439,7 @@ moss_link_start (MossLink *link, const MossHello *mine, GError **error)
   moss_link_send (link, hello);
   g_thread_unref (g_thread_new ("link-write", moss_link_write_thread, moss_link_ref (link)));
   g_thread_unref (g_thread_new ("link-read", moss_link_read_thread, moss_link_ref (link)));
+  send_ping (link); /* the first measure of the way */
   arm_tick (link, FALSE);
   return TRUE;
 }
@@ -497,6 +499,22 @@ moss_link_get_bytes (MossLink *link, guint64 *sent, guint64 *received)
 
   *sent = link->sent;
   *received = link->received;
+}
+
+/* How long it is there. */
+gint64
+moss_link_get_age_us (MossLink *link)
+{
+  return g_get_monotonic_time () - link->born_us;
+}
+
+/* How long nothing was heard from the other side. */
+gint64
+moss_link_get_silence_us (MossLink *link)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&link->lock);
+
+  return g_get_monotonic_time () - link->last_heard_us;
 }
 
 guint64

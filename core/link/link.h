@@ -50,6 +50,8 @@ gboolean moss_link_get_greeted (MossLink *link);
 GSocketAddress *moss_link_get_remote_address (MossLink *link);
 gboolean moss_link_is_idle (MossLink *link);
 void moss_link_get_bytes (MossLink *link, guint64 *sent, guint64 *received);
+gint64 moss_link_get_age_us (MossLink *link);
+gint64 moss_link_get_silence_us (MossLink *link);
 guint64 moss_link_get_rtt_us (MossLink *link);
 guint64 moss_link_get_bytes_per_s (MossLink *link);
 

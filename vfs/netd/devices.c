@@ -146,6 +146,10 @@ devices_save (Netd *netd)
     if (device->paired)
       save_device (file, device);
   text = g_key_file_to_data (file, &length, NULL);
+  if (g_strcmp0 (text, netd->saved_devices) == 0)
+    return; /* every greeting comes by here */
+  g_free (netd->saved_devices);
+  netd->saved_devices = g_strdup (text);
   if (!g_file_set_contents_full (path, text, length,
                                  G_FILE_SET_CONTENTS_CONSISTENT |
                                      G_FILE_SET_CONTENTS_DURABLE,

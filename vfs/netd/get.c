@@ -9,6 +9,7 @@
 
 #include "vfs/netd/transfer.h"
 
+#include "core/fault.h"
 #include "core/parallel.h"
 
 #include <errno.h>
@@ -436,7 +437,7 @@ transfer_run_get (Job *job, GError **error)
   gboolean ok;
   int fd;
 
-  if (refs == NULL)
+  if (refs == NULL || !moss_fault_error ("netd-get", error))
     return FALSE;
   fd = memfd_create ("moss-get", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0)

@@ -59,6 +59,7 @@ struct _Netd
   MossStore *store; /* any thread */
   MossHello hello;  /* mine */
   GHashTable *devices; /* id → Device */
+  char *saved_devices; /* what the file holds */
   GHashTable *calls;   /* "link number" → GCancellable: calls of others that the session has */
   GSocketService *service;
   guint handshakes;

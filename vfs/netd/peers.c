@@ -16,6 +16,9 @@ enum
 {
   RETIRE_MS = 1000,
   RETIRE_TRIES = 60,
+  LINKS_MAX = 256,
+  STEADY_US = 2 * G_USEC_PER_SEC,   /* a link that lasted less is no success */
+  SUSPECT_US = 3500 * 1000,         /* a ping goes out every 3 s */
 };
 
 static void
@@ -125,7 +128,7 @@ peers_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id, gbool
   MossLink *link;
   g_autoptr (GError) error = NULL;
 
-  if (netd->stopping)
+  if (netd->stopping || netd->links >= LINKS_MAX)
     return;
   link = moss_link_new (tls, socket, id, dialled, &peers_events, netd);
   netd->links++;
@@ -185,7 +188,8 @@ is_preferred (Netd *netd, MossLink *link)
 static gboolean
 choose (Netd *netd, Device *device, MossLink *link, const MossHello *hello)
 {
-  if (device->link == NULL || device->instance != hello->instance)
+  if (device->link == NULL || device->instance != hello->instance ||
+      moss_link_get_silence_us (device->link) > SUSPECT_US)
     return TRUE;
   return is_preferred (netd, link) || !is_preferred (netd, device->link);
 }
@@ -270,7 +274,7 @@ on_greeted (MossLink *link, const MossHello *hello, gpointer user_data)
   device->arch = g_strdup (hello->arch);
   g_free (device->kind);
   device->kind = g_strdup (hello->kind);
-  dial_stop (device);
+  g_clear_handle_id (&device->retry, g_source_remove);
   remote = moss_link_get_dialled (link) ? NULL : moss_link_get_remote_address (link);
   learn_address (device, link, remote, hello->port);
   devices_save (netd);
@@ -304,7 +308,15 @@ on_closed (MossLink *link, const GError *reason, gpointer user_data)
     {
       g_clear_pointer (&device->link, moss_link_unref);
       device_set_state (device, DEVICE_AWAY, reason->message);
-      dial_now (device);
+      if (moss_link_get_age_us (link) < STEADY_US)
+        {
+          dial_later (device);
+        }
+      else
+        {
+          device->delay_ms = 0;
+          dial_now (device);
+        }
     }
   else if (device != NULL && device->link == NULL && !moss_link_get_greeted (link) &&
            moss_link_get_dialled (link))

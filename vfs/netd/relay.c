@@ -121,7 +121,7 @@ relay_call (MossLink *link,
   GCancellable *cancellable;
   Incoming *incoming;
 
-  if (netd->bus == NULL || strlen (method) > METHOD_MAX)
+  if (strlen (method) > METHOD_MAX || moss_fault ("netd-called"))
     {
       moss_link_reply_error (link, request, "org.moss.Error.Invalid", "not possible");
       return;

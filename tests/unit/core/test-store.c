@@ -385,6 +385,50 @@ test_secrecy (Fixture *fixture, gconstpointer unused)
   g_assert_cmpint (system (command), ==, 0);
 }
 
+/* Objects of both suites, without a store; and two encodings never share a nonce. */
+static void
+test_object (gconstpointer data)
+{
+  guint suite = GPOINTER_TO_UINT (data);
+  guint8 dedup_key[MOSS_KEY_BYTES] = { 5 }, dedup[MOSS_HASH_BYTES];
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autofree guint8 *plain = content (i, sizes[i]);
+      g_autofree guint8 *back = g_malloc (sizes[i]);
+      g_auto (MossUnsealed) unsealed = { 0 };
+      MossRef ref;
+      MossId again;
+      gsize length;
+
+      moss_object_key (suite, dedup_key, plain, sizes[i], ref.key, dedup);
+      g_autoptr (GBytes) first =
+          moss_object_seal (suite, ref.key, plain, sizes[i], &ref.id, &error);
+      g_assert_no_error (error);
+      g_autoptr (GBytes) second =
+          moss_object_seal (suite, ref.key, plain, sizes[i], &again, &error);
+      g_assert_true (g_bytes_equal (first, second));
+      guint8 *sealed = g_memdup2 (g_bytes_get_data (first, &length), g_bytes_get_size (first));
+      length = g_bytes_get_size (first);
+      g_assert_true (moss_object_unseal (sealed, length, &ref, &unsealed, &error));
+      g_assert_cmpuint (unsealed.plain_length, ==, sizes[i]);
+      g_assert_true (moss_object_unpack (&unsealed, &ref, back, &error));
+      g_assert_cmpmem (back, sizes[i], plain, sizes[i]);
+      for (gsize at = 0; at < length; at += MAX (1, length / 50))
+        {
+          MossUnsealed none;
+
+          sealed[at] ^= 0x10;
+          g_assert_false (moss_object_unseal (sealed, length, &ref, &none, &error));
+          g_assert_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_CORRUPT);
+          g_clear_error (&error);
+          sealed[at] ^= 0x10;
+        }
+      g_free (sealed);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -401,5 +445,8 @@ main (int argc, char **argv)
   ADD ("root-of-nothing", test_root_of_nothing);
   ADD ("busy", test_busy);
   ADD ("secrecy", test_secrecy);
+  g_assert_true (moss_crypto_init (NULL));
+  g_test_add_data_func ("/store/object/1", GUINT_TO_POINTER (1), test_object);
+  g_test_add_data_func ("/store/object/2", GUINT_TO_POINTER (2), test_object);
   return g_test_run ();
 }
