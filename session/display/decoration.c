@@ -85,6 +85,7 @@ static const struct zxdg_decoration_manager_v1_interface manager_implementation 
 static void
 bind_manager (struct wl_client *client, void *data, uint32_t version, uint32_t id)
 {
+  moss_client_get (client)->decorates = true;
   moss_resource (client, &zxdg_decoration_manager_v1_interface, version, id,
                  &manager_implementation, data, NULL);
 }
@@ -152,6 +153,7 @@ bind_kde (struct wl_client *client, void *data, uint32_t version, uint32_t id)
       = moss_resource (client, &org_kde_kwin_server_decoration_manager_interface, version,
                        id, &kde_manager_implementation, data, NULL);
 
+  moss_client_get (client)->decorates = true;
   if (resource)
     org_kde_kwin_server_decoration_manager_send_default_mode (
         resource, ORG_KDE_KWIN_SERVER_DECORATION_MANAGER_MODE_SERVER);

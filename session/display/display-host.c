@@ -86,6 +86,7 @@ main (int argc, char **argv)
   static const MossDisplayCallbacks callbacks
       = { .setting = on_setting, .viewer = on_viewer, .toplevels = on_toplevels };
   const char *name = argc > 2 ? argv[2] : "wayland-0";
+  struct wl_event_source *sources[4];
   struct wl_event_loop *loop;
   MossDisplay *display;
   int fd;
@@ -105,12 +106,15 @@ main (int argc, char **argv)
     }
   moss_display_set_callbacks (display, &callbacks, NULL);
   loop = moss_display_get_event_loop (display);
-  wl_event_loop_add_fd (loop, fd, WL_EVENT_READABLE, on_viewer_socket, display);
-  wl_event_loop_add_signal (loop, SIGTERM, on_signal, display);
-  wl_event_loop_add_signal (loop, SIGINT, on_signal, display);
-  wl_event_loop_add_fd (loop, 0, WL_EVENT_READABLE, on_input, display);
+  sources[0] = wl_event_loop_add_fd (loop, fd, WL_EVENT_READABLE, on_viewer_socket, display);
+  sources[1] = wl_event_loop_add_signal (loop, SIGTERM, on_signal, display);
+  sources[2] = wl_event_loop_add_signal (loop, SIGINT, on_signal, display);
+  sources[3] = wl_event_loop_add_fd (loop, 0, WL_EVENT_READABLE, on_input, display);
   printf ("ready\n");
   moss_display_run (display);
+  for (int i = 0; i < 4; i++)
+    if (sources[i])
+      wl_event_source_remove (sources[i]);
   moss_display_destroy (display);
   return 0;
 }

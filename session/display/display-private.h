@@ -69,6 +69,7 @@ struct _MossClient
   struct wl_listener destroyed, resource_created;
   unsigned n_surfaces, n_pools, created;
   bool doomed;
+  bool decorates; /* it speaks one of the decoration protocols */
 };
 
 MossClient *moss_client_get (struct wl_client *client);

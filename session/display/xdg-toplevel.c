@@ -14,14 +14,18 @@ static const uint32_t state_names[] = {
 
 #define N_STATES (sizeof state_names / sizeof *state_names)
 
+/* A client that speaks of decorations nowhere, and has no shadows to leave out either,
+ * knows nothing of title bars (Xwayland with a root window): it gets one. */
 bool
 moss_toplevel_server_decorated (MossSurface *surface)
 {
+  MossXdgSurface *xdg = moss_surface_get_xdg (surface);
+
   if (surface->decoration)
     return surface->decoration_mode != ZXDG_TOPLEVEL_DECORATION_V1_MODE_CLIENT_SIDE;
   if (surface->kde_decoration)
     return surface->kde_mode == ORG_KDE_KWIN_SERVER_DECORATION_MODE_SERVER;
-  return false;
+  return xdg && !xdg->geometry_set && !surface->client->decorates;
 }
 
 /* What all apps are told they may at most take, when the viewer said it. */
