@@ -439,7 +439,7 @@ void moss_pointer_button (MossDisplay *display, uint32_t button, bool pressed,
                           uint32_t time);
 void moss_pointer_axis (MossDisplay *display, wl_fixed_t dx, wl_fixed_t dy,
                         int32_t steps_x, int32_t steps_y, uint32_t source, uint32_t time);
-void moss_pointer_refocus (MossDisplay *display, uint32_t time);
+void moss_pointer_refocus (MossDisplay *display);
 void moss_pointer_set_focus (MossDisplay *display, MossSurface *surface, double x, double y);
 void moss_pointer_release_all (MossDisplay *display);
 void moss_pointer_set_cursor_name (MossDisplay *display, const char *name);

@@ -234,7 +234,7 @@ stop (MossDisplay *display)
   *drag = (MossDrag){ 0 };
   display->seat.n_buttons = 0;
   drag_changed (display);
-  moss_pointer_refocus (display, moss_now_ms ());
+  moss_pointer_refocus (display);
 }
 
 void

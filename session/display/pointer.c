@@ -261,13 +261,18 @@ moss_pointer_motion (MossDisplay *display, MossSurface *root, double x, double y
 
 /* After a surface under the pointer came or went without the pointer moving. */
 void
-moss_pointer_refocus (MossDisplay *display, uint32_t time)
+moss_pointer_refocus (MossDisplay *display)
 {
   MossSeat *seat = &display->seat;
 
+  double x = seat->over_x, y = seat->over_y;
+  MossSurface *target;
+
   if (!seat->over || !seat->over->mapped || seat->n_buttons || display->drag.active)
     return;
-  moss_pointer_motion (display, seat->over, seat->over_x, seat->over_y, time);
+  target = moss_surface_pick (seat->over, &x, &y);
+  if (target != seat->pointer)
+    moss_pointer_set_focus (display, target, x, y);
 }
 
 void
@@ -338,7 +343,7 @@ moss_pointer_button (MossDisplay *display, uint32_t button, bool pressed, uint32
       send_frame (pointer);
     }
   if (!pressed && !seat->n_buttons)
-    moss_pointer_refocus (display, time);
+    moss_pointer_refocus (display);
 }
 
 void

@@ -119,7 +119,7 @@ moss_seat_surface_unmapped (MossSurface *surface)
   if (seat->pointer == surface)
     {
       moss_pointer_set_focus (display, NULL, 0, 0);
-      moss_pointer_refocus (display, moss_now_ms ());
+      moss_pointer_refocus (display);
     }
   if (display->drag.active && display->drag.focus == surface)
     moss_drag_set_focus (display, NULL, 0, 0);

@@ -196,5 +196,7 @@ moss_surface_apply (MossSurface *surface, MossSurfaceState *state)
   moss_surface_update_mapped (surface);
   if (dirty)
     moss_surface_dirty (surface, dirty);
+  if (dirty & MOSS_DIRTY_INPUT && surface->display->seat.over)
+    moss_pointer_refocus (surface->display);
   moss_surface_note_frame (surface);
 }
