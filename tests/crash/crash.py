@@ -79,6 +79,8 @@ class Round:
         """What an init system does: starts again what died."""
         for machine in self.desk.machines():
             try:
+                if not machine.pids("moss-session"):
+                    self.desk.disarm(machine)  # it struck; the next one is to live
                 self.desk.start(machine)
             except hosts.Failure as failure:
                 self.wrong.append(str(failure))
