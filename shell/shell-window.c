@@ -6,6 +6,7 @@
 #include "device-dialog.h"
 #include "dock.h"
 #include "launcher.h"
+#include "layout-report.h"
 #include "notification-corner.h"
 #include "save-out.h"
 #include "switcher.h"
@@ -618,5 +619,6 @@ moss_shell_window_new (GtkApplication *application, MossStyle *style, GDBusConne
   connect_parts (self);
   add_keys (self);
   on_style_changed (self);
+  moss_layout_report_start (&self->shell);
   return GTK_WIDGET (self);
 }

@@ -46,7 +46,7 @@ class Screen:
         """The grey pixels of an area [x, y, w, h], as bytes."""
         x, y, width, height = (int(value) for value in area)
         return subprocess.run(
-            ["import", "-silent", "-display", self.display, "-window", "root", "-crop",
+            ["import", "-display", self.display, "-window", "root", "-crop",
              f"{width}x{height}+{x}+{y}", "+repage", "-depth", "8", "gray:-"],
             check=True, stdout=subprocess.PIPE).stdout
 

@@ -456,7 +456,7 @@ def pair(one, other, port=None):
 
 def screenshot(display, path):
     """A PNG of a whole X display."""
-    subprocess.run(["import", "-silent", "-display", display, "-window", "root", path], check=True)
+    subprocess.run(["import", "-display", display, "-window", "root", path], check=True)
 
 
 def xdotool(display, *argv):
