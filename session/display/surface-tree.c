@@ -226,7 +226,11 @@ moss_surface_update_mapped (MossSurface *surface)
   if (surface->role == MOSS_ROLE_TOPLEVEL)
     moss_display_count_toplevels (surface->display, mapped ? 1 : -1);
   if (mapped)
-    moss_surface_enter_output (surface);
+    {
+      moss_surface_enter_output (surface);
+      if (surface->role == MOSS_ROLE_POPUP)
+        moss_keyboard_update_focus (surface->display);
+    }
   else
     moss_seat_surface_unmapped (surface);
   moss_surface_dirty (surface, MOSS_DIRTY_SURFACE | MOSS_DIRTY_CONTENT | MOSS_DIRTY_INPUT);
