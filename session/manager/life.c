@@ -6,6 +6,7 @@
 
 #include "desktop.h"
 #include "imaging.h"
+#include "moves.h"
 #include "session/move/move-error.h"
 
 #include <glib/gi18n.h>
@@ -191,17 +192,20 @@ settle_ended (MossManager *manager, const char *id)
 {
   guint n = count_files (manager, id);
   g_autofree char *name = moss_manager_app_name (manager, id);
+  g_autofree char *origin = moss_registry_get_string (manager->registry, id, "origin");
   g_autofree char *text = NULL;
 
   if (n == 0)
     {
       moss_helper_do (manager->helper, "Remove", id, NULL);
       moss_registry_remove (manager->registry, id);
+      moss_whereabouts_tell (manager, id, origin);
       return;
     }
   text = g_strdup_printf (ngettext ("Holds %u file", "Holds %u files", n), n);
   moss_registry_set (manager->registry, id, "state", g_variant_new_string ("ended"), "files",
                      g_variant_new_uint32 (n), "text", g_variant_new_string (text), NULL);
+  moss_whereabouts_tell (manager, id, origin);
   moss_manager_notice (manager, id, "info", "save-out",
                        ngettext ("%s was closed. It holds %u file that is nowhere else.",
                                  "%s was closed. It holds %u files that are nowhere else.", n),
@@ -227,6 +231,7 @@ moss_life_lost (MossManager *manager, const char *id)
 {
   g_autoptr (GPtrArray) rows = moss_state_snapshots (manager->state, id);
   g_autofree char *name = moss_manager_app_name (manager, id);
+  g_autofree char *origin = moss_registry_get_string (manager->registry, id, "origin");
   g_autofree char *when = NULL, *text = NULL;
 
   if (rows->len == 0)
@@ -240,6 +245,7 @@ moss_life_lost (MossManager *manager, const char *id)
   moss_registry_set (manager->registry, id, "state", g_variant_new_string ("stored"), "text",
                      g_variant_new_string (text), "files",
                      g_variant_new_uint32 (count_files (manager, id)), NULL);
+  moss_whereabouts_tell (manager, id, origin);
   moss_manager_notice (manager, id, "warning", "",
                        _("%s stopped unexpectedly. It can go on as it was at %s."), name, when);
 }
@@ -320,6 +326,7 @@ moss_discard (MossManager *manager, const char *id, GError **error)
 {
   g_autoptr (GPtrArray) rows = NULL;
   g_autofree char *state = moss_registry_get_string (manager->registry, id, "state");
+  g_autofree char *origin = moss_registry_get_string (manager->registry, id, "origin");
 
   if (!g_str_equal (state, "ended") && !g_str_equal (state, "stored")
       && !g_str_equal (state, "away"))
@@ -339,7 +346,17 @@ moss_discard (MossManager *manager, const char *id, GError **error)
     if (!g_str_equal (((MossSnapshotRow *) rows->pdata[i])->kind, "manual"))
       moss_snapshot_forget (manager, rows->pdata[i]);
   moss_registry_remove (manager->registry, id);
+  moss_whereabouts_tell (manager, id, origin);
   return TRUE;
+}
+
+/* Whether a move has the last word on it: then only moss_recover() may touch it. */
+static gboolean
+is_moving (MossManager *manager, const char *id)
+{
+  g_autoptr (MossMoveRow) row = moss_state_last_move (manager->state, id);
+
+  return row != NULL && row->state != MOSS_MOVE_KEPT && row->state != MOSS_MOVE_RUNNING;
 }
 
 static void
@@ -350,7 +367,8 @@ reconcile_one (MossManager *manager, const char *id, GHashTable *there)
   gboolean lives = g_strcmp0 (real, "running") == 0 || g_strcmp0 (real, "frozen") == 0;
   static const char *const own[] = { "starting", "running", "frozen", "leaving", NULL };
 
-  if (!g_strv_contains (own, state) || moss_registry_is_claimed (manager->registry, id))
+  if (!g_strv_contains (own, state) || moss_registry_is_claimed (manager->registry, id)
+      || is_moving (manager, id))
     return;
   if (!lives)
     {

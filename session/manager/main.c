@@ -140,6 +140,8 @@ recover_device (MossManager *manager, gpointer data)
   g_autofree char *device = data;
 
   moss_recover (manager, device);
+  if (*device != '\0')
+    moss_whereabouts_ask (manager, device);
 }
 
 static void

@@ -44,6 +44,13 @@ GVariant *moss_receive_ahead (MossManager *manager, const char *device, GVariant
 GVariant *moss_receive_manifest (MossManager *manager, const char *device, GVariant *body,
                                  GError **error);
 
+/* whereabouts.c: tell() tells the origin what became of a sandbox here; take() hears it; ask() asks
+ * for all that is with a device; answer() is for those who ask (a{sv}, floating). */
+void moss_whereabouts_tell (MossManager *manager, const char *id, const char *origin);
+void moss_whereabouts_take (MossManager *manager, const char *device, GVariant *news);
+void moss_whereabouts_ask (MossManager *manager, const char *device);
+GVariant *moss_whereabouts_answer (MossManager *manager, const char *id);
+
 /* runtime-files.c: which of the runtime's files differ on two devices. files: aay of absolute
  * paths. describe() gives a(ayutay): path, mode, size, hash; differing() takes it on the other
  * side and gives the aay of those that are not the same there. */

@@ -110,15 +110,17 @@ on_picture (MossManager *manager, const char *device, GVariant *body, GError **e
   return picture == NULL ? empty () : g_variant_new_parsed ("{'picture': <%@ay>}", picture);
 }
 
-/* Where a sandbox is, as far as this device knows: "" as state when it does not know it. */
 static GVariant *
 on_where (MossManager *manager, const char *device, GVariant *body, GError **error)
 {
-  const char *id = get_sandbox (body);
-  g_autofree char *state = moss_registry_get_string (manager->registry, id, "state");
-  g_autofree char *where = moss_registry_get_string (manager->registry, id, "device");
+  return moss_whereabouts_answer (manager, get_sandbox (body));
+}
 
-  return g_variant_new_parsed ("{'state': <%s>, 'device': <%s>}", state, where);
+static GVariant *
+on_news (MossManager *manager, const char *device, GVariant *body, GError **error)
+{
+  moss_whereabouts_take (manager, device, body);
+  return empty ();
 }
 
 /* What a pre-flight wants to know of this device. */
@@ -156,6 +158,7 @@ static const struct
   { "move.picture", on_picture },
   { "move.check", on_check },
   { "sandbox.where", on_where },
+  { "sandbox.news", on_news },
 };
 
 GVariant *

@@ -315,8 +315,12 @@ leave_behind (Sending *sending)
 {
   MossManager *manager = sending->manager;
   g_autoptr (MossMoveRow) row = moss_state_find_move (manager->state, sending->move);
+  g_autofree char *origin = moss_registry_get_string (manager->registry, sending->id, "origin");
   g_autofree char *snapshot = NULL;
   g_autoptr (GError) error = NULL;
+
+  if (!g_str_equal (origin, sending->device))
+    moss_whereabouts_tell (manager, sending->id, origin);
 
   if (row != NULL && row->envelope != NULL)
     snapshot = moss_snapshot_keep (manager, row->envelope, sending->manifest,

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves, snapshots and log-outs of real apps, through two whole sessions and the command line."""
+import json
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hosts"))
+import desk as desks  # noqa: E402
+import hosts  # noqa: E402
+import tap  # noqa: E402
+
+BUILD = os.environ.get("MOSS_BUILD", "build/dev")
+HOPS = int(os.environ.get("MOSS_TEST_HOPS", "20"))
+SESSION = ("org.moss.Session1", "/org/moss/Session")
+
+
+def count(machine, nonce=None):
+    """The counter on a machine: its number and how far it is, or None."""
+    for text in desks.inside(machine, "/home/moss/count"):
+        fields = text.split()
+        if len(fields) == 2 and nonce in (None, fields[0]):
+            return fields[0], int(fields[1])
+    return None
+
+
+def start_counter(machine):
+    sandbox = desks.run_app(machine, "/bin/sh", "-c", desks.COUNTER)
+    nonce, _ = hosts.wait_until("the counter counts", lambda: count(machine), seconds=20)
+    return sandbox, nonce
+
+
+def assert_counts(machine, nonce, above):
+    hosts.wait_until(f"it counts on on {machine.name}",
+                     lambda: (count(machine, nonce) or ("", 0))[1] > above, seconds=10)
+
+
+def end(desk, sandbox):
+    for machine in desk.machines():
+        machine.run(["moss", "close", "--force", sandbox], check=False)
+    hosts.wait_until("it is gone", lambda: not any(desks.sandboxed(one) for one in desk.machines()),
+                     seconds=15)
+    for machine in desk.machines():
+        machine.run(["moss", "discard", "--force", sandbox], check=False)
+
+
+def pair_of(desk):
+    return desk.lab.machine("desktop"), desk.lab.machine("laptop")
+
+
+def test_counter_goes_and_comes_back(desk):
+    desktop, laptop = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    before = count(desktop, nonce)[1]
+    report = desk.send(desktop, sandbox)
+    assert_counts(laptop, nonce, before)
+    assert desks.state(desktop, sandbox) == "away", desks.sandboxes(desktop)
+    assert desks.state(laptop, sandbox) == "running"
+    assert count(desktop, nonce) is None
+    assert 0 < report["freeze-ms"] < 5000, report
+    assert report["bytes-sent"] > 0 and report["image-bytes"] > 0, report
+    assert {"dump", "compare", "there-restore"} <= {name for name, _ in report["stages"]}, report
+    before = count(laptop, nonce)[1]
+    desktop.moss("bring", sandbox)
+    assert_counts(desktop, nonce, before)
+    assert desks.state(laptop, sandbox) in ("", "away")
+    end(desk, sandbox)
+
+
+def test_way_back_is_short(desk):
+    """What both know does not travel again."""
+    desktop, laptop = pair_of(desk)
+    sandbox = desks.run_app(desktop, "gtk4-widget-factory")
+    hosts.wait_until("it runs", lambda: any(name.startswith("gtk4-widget")
+                                            for _, name in desks.sandboxed(desktop)), seconds=20)
+    time.sleep(3)
+    desk.send(desktop, sandbox)
+    time.sleep(2)
+    report = desk.send(laptop, sandbox)
+    assert report["bytes-sent"] <= 0.10 * report["image-bytes"], report
+    end(desk, sandbox)
+
+
+def test_twenty_hops(desk):
+    for argv in (["/bin/sh", "-c", desks.COUNTER], ["foot"]):
+        source, target = pair_of(desk)
+        sandbox = desks.run_app(source, *argv)
+        time.sleep(2)
+        for hop in range(HOPS):
+            desk.send(source, sandbox)
+            assert desks.state(target, sandbox) == "running", f"hop {hop} of {argv[0]}"
+            assert desks.sandboxed(target) and not desks.sandboxed(source), f"hop {hop}"
+            source, target = target, source
+        end(desk, sandbox)
+
+
+def test_differing_libraries_travel(desk):
+    """The app goes on with the files that it was started with."""
+    desktop, laptop = pair_of(desk)
+    sandbox = desks.run_app(desktop, "gtk4-widget-factory")
+    time.sleep(3)
+    mapped = mapped_files(desktop, "gtk4-widget-fac")
+    desk.send(desktop, sandbox)
+    after = mapped_files(laptop, "gtk4-widget-fac")
+    assert mapped and mapped == after, (len(mapped), len(after), mapped ^ after)
+    end(desk, sandbox)
+
+
+def mapped_files(machine, program):
+    pids = [pid for pid, name in desks.sandboxed(machine) if name == program]
+    with open(f"/proc/{pids[0]}/maps", encoding="utf-8") as maps:
+        rows = [line.split() for line in maps]
+    return {row[5] for row in rows if len(row) > 5 and row[5].startswith("/usr/")}
+
+
+def test_blocker_is_named_and_it_runs_on(desk):
+    desktop, _ = pair_of(desk)
+    script = ("socket(S, 40, 1, 0) or exit 1; while (1) { $n++; open(F, '>', '/home/moss/n'); print F $n;"
+              " close(F); select(undef, undef, undef, 0.05); }")  # 40: AF_VSOCK, of virtual machines
+    sandbox = desks.run_app(desktop, "perl", "-e", script)
+    time.sleep(1.5)
+    if not desks.sandboxed(desktop):
+        return end(desk, sandbox)  # the sandbox does not even let it open the socket
+    result = desktop.run(["moss", "send", sandbox, desk.ids["laptop"]], check=False)
+    assert result.returncode != 0, result.stdout
+    assert result.stderr.strip().count("\n") <= 1 and "socket" in result.stderr, result.stderr
+    assert desks.state(desktop, sandbox) == "running"
+    first = desks.inside(desktop, "/home/moss/n")
+    time.sleep(0.5)
+    assert desks.inside(desktop, "/home/moss/n") != first
+    return end(desk, sandbox)
+
+
+def test_preflight_answers_at_once(desk):
+    desktop, _ = pair_of(desk)
+    sandbox, _ = start_counter(desktop)
+    answer = desktop.call(*SESSION, "org.moss.Session1.Preflight", sandbox, desk.ids["laptop"])
+    assert "'travels': <true>" in answer, answer
+    time.sleep(0.5)
+    answer = desktop.call(*SESSION, "org.moss.Session1.Preflight", sandbox, desk.ids["laptop"])
+    assert "'exact': <true>" in answer and "'bytes': <uint64 0>" not in answer, answer
+    end(desk, sandbox)
+
+
+def test_cancel_keeps_it_here(desk):
+    desktop, laptop = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    desk.arm(desktop, "move.source.copied-ahead:sleep=1000")
+    sending = desktop.popen(["moss", "send", sandbox, desk.ids["laptop"]])
+    hosts.wait_until("it is leaving", lambda: desks.state(desktop, sandbox) == "leaving", seconds=10)
+    desktop.call(*SESSION, "org.moss.Session1.Cancel", sandbox)
+    assert sending.wait(timeout=20) != 0
+    desk.disarm(desktop)
+    before = count(desktop, nonce)[1]
+    assert_counts(desktop, nonce, before)
+    assert desks.state(desktop, sandbox) == "running"
+    hosts.wait_until("the target forgets it", lambda: desks.state(laptop, sandbox) == "", seconds=10)
+    end(desk, sandbox)
+
+
+def test_snapshot_go_back_and_copy(desk):
+    desktop, _ = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    saved = desktop.moss("snapshot", sandbox, "here").split()[-1]
+    at = count(desktop, nonce)[1]
+    time.sleep(2)
+    assert count(desktop, nonce)[1] > at + 15
+    later = count(desktop, nonce)[1]
+    desktop.moss("restore", saved)
+    assert count(desktop, nonce)[1] < later, "it did not go back"
+    assert_counts(desktop, nonce, at)
+    kinds = [one["kind"] for one in json.loads(desktop.moss("snapshots", "--json", sandbox))]
+    assert kinds.count("undo") == 1 and kinds.count("manual") == 1, kinds
+    copy = desktop.moss("restore", "--copy", saved).split()[-1]
+    assert copy != sandbox
+    hosts.wait_until("both run", lambda: len(desks.inside(desktop, "/home/moss/count")) == 2,
+                     seconds=10)
+    desktop.moss("close", "--force", copy)
+    end(desk, sandbox)
+
+
+def test_logout_and_login(desk):
+    desktop, _ = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    desktop.call(*SESSION, "org.moss.Session1.SetGeometry", sandbox, "<(10, 20, 300, 200)>")
+    desktop.moss("logout")
+    hosts.wait_until("nothing of it runs", lambda: not desks.sandboxed(desktop), seconds=10)
+    hosts.wait_until("the session ended", lambda: not desktop.pids("moss-session"), seconds=10)
+    desk.start(desktop)
+    hosts.wait_until("it is back", lambda: desks.state(desktop, sandbox) == "running", seconds=20)
+    assert_counts(desktop, nonce, 0)
+    told = desktop.call(*SESSION, "org.moss.Session1.Describe", sandbox)
+    assert "(10, 20, 300, 200)" in told, told
+    desk.wait_linked()
+    end(desk, sandbox)
+
+
+def test_killed_app_is_offered_from_its_snapshot(desk):
+    desktop, _ = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    desktop.moss("snapshot", sandbox)
+    for pid, name in desks.sandboxed(desktop):
+        if name == "moss-init":
+            os.kill(pid, 9)
+    hosts.wait_until("it is offered", lambda: desks.state(desktop, sandbox) == "stored", seconds=10)
+    assert desks.sandboxes(desktop)[sandbox]["text"], "nothing is said"
+    desktop.moss("restore", sandbox)
+    assert_counts(desktop, nonce, 0)
+    end(desk, sandbox)
+
+
+def test_files_are_not_lost(desk):
+    desktop, _ = pair_of(desk)
+    sandbox = desks.run_app(desktop, "/bin/sh", "-c", "echo hello >letter.txt")
+    hosts.wait_until("it ended", lambda: desks.state(desktop, sandbox) == "ended", seconds=10)
+    assert desks.sandboxes(desktop)[sandbox]["files"] == 1
+    desktop.run(["sh", "-c", f"cd && rm -f letter.txt && moss save-out {sandbox} letter.txt ."])
+    with open(desktop.path("/home/user/letter.txt"), encoding="utf-8") as letter:
+        assert letter.read() == "hello\n"
+    desktop.moss("discard", "--force", sandbox)
+    assert desks.state(desktop, sandbox) == ""
+    quiet = desks.run_app(desktop, "true")
+    hosts.wait_until("one without files goes", lambda: desks.state(desktop, quiet) == "", seconds=10)
+
+
+def test_app_closed_there_is_not_away_here(desk):
+    """The source learns that what it sent has ended."""
+    desktop, laptop = pair_of(desk)
+    sandbox, _ = start_counter(desktop)
+    desk.send(desktop, sandbox)
+    laptop.moss("close", "--force", sandbox)
+    hosts.wait_until("the source knows",
+                     lambda: "closed" in desks.sandboxes(desktop)[sandbox]["text"], seconds=15)
+    laptop.moss("discard", "--force", sandbox)
+    hosts.wait_until("nothing is left", lambda: desks.state(desktop, sandbox) == "", seconds=15)
+
+
+if __name__ == "__main__":
+    tap.need_root()
+    with desks.Desk(BUILD) as test_desk:
+        tap.run(globals(), test_desk)
