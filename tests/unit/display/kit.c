@@ -628,3 +628,12 @@ window_free (Window *window)
     close (window->pool_fd);
   g_free (window);
 }
+
+/* A client's proxies are never destroyed here one by one, only its connection. */
+const char *__lsan_default_suppressions (void);
+
+const char *
+__lsan_default_suppressions (void)
+{
+  return "leak:libwayland-client";
+}
