@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,8 +84,22 @@ run_criu (const char *program, int peer, gboolean private_run)
   _exit (127);
 }
 
+/* Being born in a cgroup is quick; being moved there waits for all processors. */
+static pid_t
+fork_into (int cgroup_dirfd)
+{
+  struct clone_args args = { .exit_signal = SIGCHLD };
+
+  if (cgroup_dirfd < 0)
+    return fork ();
+  args.flags = CLONE_INTO_CGROUP;
+  args.cgroup = cgroup_dirfd;
+  return syscall (SYS_clone3, &args, sizeof args);
+}
+
 MossCriuWorker *
-moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError **error)
+moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, int cgroup_dirfd,
+                      GError **error)
 {
   const char *program = moss_criu_program (config);
   MossCriuWorker *worker;
@@ -104,7 +120,7 @@ moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError
       return NULL;
     }
 
-  pid = fork ();
+  pid = fork_into (cgroup_dirfd);
   if (pid == 0)
     run_criu (program, pair[1], private_run);
   close (pair[1]);
@@ -152,6 +168,22 @@ moss_criu_worker_free (MossCriuWorker *worker)
   kill (worker->pid, SIGKILL);
   reap (worker->pid, 0);
   g_free (worker);
+}
+
+static gpointer
+retire_thread (gpointer data)
+{
+  moss_criu_worker_free (data);
+  return NULL;
+}
+
+void
+moss_criu_worker_retire (MossCriuWorker *worker, gboolean in_background)
+{
+  if (in_background)
+    g_thread_unref (g_thread_new ("criu-end", retire_thread, worker));
+  else
+    moss_criu_worker_free (worker);
 }
 
 static gboolean

@@ -27,12 +27,16 @@ typedef struct
 /* Called for each "notify" with its name and pid (0: none). FALSE is passed on to CRIU as failure. */
 typedef gboolean (*MossCriuNotify) (const char *script, pid_t pid, gpointer data);
 
-/* private_run: it sees a fresh tmpfs at /run. */
+/* private_run: it sees a fresh tmpfs at /run. cgroup_dirfd: the cgroup it is born in, or -1. */
 MossCriuWorker *moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run,
-                                      GError **error);
+                                      int cgroup_dirfd, GError **error);
 
 /* Closes the socket, ends CRIU if it still runs and reaps it. */
 void moss_criu_worker_free (MossCriuWorker *worker);
+
+/* The same; with in_background it is done by a thread, as a CRIU whose work is done takes some ms to
+ * end. */
+void moss_criu_worker_retire (MossCriuWorker *worker, gboolean in_background);
 
 /* Sends the request, serves the notifications and gives back the answer, also one that says no.
  * NULL when CRIU went away, was silent for timeout_s or talked nonsense. Free with

@@ -14,6 +14,7 @@
 #include "criu.h"
 #include "criu-cgroup.h"
 #include "criu-guard.h"
+#include "criu-leave.h"
 #include "criu-net.h"
 #include "criu-rpc.h"
 #include "criu-stats.h"
@@ -46,8 +47,8 @@ typedef struct
   MossCriuStats *stats;
   gboolean frozen;
   pid_t init_pid;
-  pid_t criu_pid;
-  int outside_dirfd;
+  MossCriuWorker *worker;
+  MossCriuLeave *leave;
   GError *error;
 } Move;
 
@@ -131,9 +132,9 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
 {
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
-  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (move->config, FALSE, error);
 
-  if (worker == NULL)
+  move->worker = moss_criu_worker_new (move->config, FALSE, -1, error);
+  if (move->worker == NULL)
     return NULL;
   fill_options (&opts, move->config, images_dirfd);
   opts.has_pid = TRUE;
@@ -141,7 +142,7 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
   opts.has_leave_running = opts.leave_running = TRUE;
   request.type = MOSS_CRIU_DUMP;
   request.opts = &opts;
-  return moss_criu_worker_call (worker, &request, timeout_s (move->config) + 5,
+  return moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,
                                 on_dump_notify, move, error);
 }
 
@@ -163,7 +164,10 @@ moss_criu_dump (const MossCriuConfig *config, pid_t init_pid, int images_dirfd,
   done = response != NULL && response->success && move.frozen
          && moss_cgroup_wait_frozen (cgroup_dirfd, FREEZE_TIMEOUT_MS, &move.error);
   if (done)
-    moss_criu_read_dump_stats (images_dirfd, move.stats);
+    {
+      moss_criu_read_dump_stats (images_dirfd, move.stats);
+      drop_log (config, images_dirfd);
+    }
   else
     {
       fail (&move, FALSE, response, images_dirfd, &local);
@@ -171,29 +175,13 @@ moss_criu_dump (const MossCriuConfig *config, pid_t init_pid, int images_dirfd,
         moss_cgroup_set_frozen (cgroup_dirfd, FALSE, NULL);
       g_propagate_error (error, g_steal_pointer (&local));
     }
-  if (done)
-    drop_log (config, images_dirfd);
   if (response != NULL)
     moss_criu__response__free_unpacked (response, NULL);
+  if (move.worker != NULL)
+    moss_criu_worker_retire (move.worker, done);
   move.stats->done_at_us = g_get_monotonic_time ();
   g_clear_error (&move.error);
   return done;
-}
-
-/* A leaf beside the sandbox's cgroup: a cgroup with controllers switched on for its children can't
- * hold CRIU itself. */
-static int
-make_outside (int cgroup_dirfd, pid_t criu_pid, char name[64], GError **error)
-{
-  int fd = -1;
-
-  g_snprintf (name, 64, "../criu-%d", (int) criu_pid);
-  if (mkdirat (cgroup_dirfd, name, 0755) == 0 || errno == EEXIST)
-    fd = openat (cgroup_dirfd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED,
-                 "no control group for CRIU: %s", g_strerror (errno));
-  return fd;
 }
 
 static gboolean
@@ -204,10 +192,14 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
   if (pid > 0 && move->init_pid == 0)
     move->init_pid = pid;
   if (g_str_equal (script, "setup-namespaces"))
-    return moss_criu_raise_loopback (pid, &move->error);
+    {
+      /* Init exists, and all others will be its children. */
+      move->leave = moss_criu_leave_begin (move->cgroup_dirfd, move->worker->pid);
+      return moss_criu_raise_loopback (pid, &move->error);
+    }
   if (!g_str_equal (script, "pre-resume"))
     return TRUE;
-  if (moss_cgroup_add (move->outside_dirfd, move->criu_pid, &move->error)
+  if (moss_criu_leave_wait (move->leave, &move->error)
       && moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
     {
       move->frozen = TRUE;
@@ -219,23 +211,25 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
 }
 
 static MossCriu__Response *
-ask_restore (Move *move, MossCriuWorker *worker, int images_dirfd, const char *root_path,
-             GError **error)
+ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error)
 {
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;
   g_autoptr (MossCriuGuard) guard = NULL;
 
-  guard = moss_criu_guard_new (worker->socket, move->cgroup_dirfd, worker->pid, error);
-  if (guard == NULL || !moss_cgroup_add (move->cgroup_dirfd, worker->pid, error))
+  move->worker = moss_criu_worker_new (move->config, FALSE, move->cgroup_dirfd, error);
+  if (move->worker == NULL)
+    return NULL;
+  guard = moss_criu_guard_new (move->worker->socket, move->cgroup_dirfd, move->worker->pid, error);
+  if (guard == NULL)
     return NULL;
   fill_options (&opts, move->config, images_dirfd);
   opts.root = (char *) root_path;
   opts.has_rst_sibling = opts.rst_sibling = TRUE;
   request.type = MOSS_CRIU_RESTORE;
   request.opts = &opts;
-  response = moss_criu_worker_call (worker, &request, timeout_s (move->config) + 5,
+  response = moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,
                                     on_restore_notify, move, error);
   if (response == NULL || !response->success || !move->frozen
       || !moss_cgroup_wait_frozen (move->cgroup_dirfd, FREEZE_TIMEOUT_MS, &move->error))
@@ -269,26 +263,18 @@ moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *r
                    int cgroup_dirfd, pid_t *init_pid, MossCriuStats *stats, GError **error)
 {
   MossCriuStats ignored = { 0 };
-  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd, .outside_dirfd = -1,
+  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd,
                 .stats = stats != NULL ? stats : &ignored };
-  MossCriu__Response *response = NULL;
+  MossCriu__Response *response;
   g_autoptr (GError) local = NULL;
-  MossCriuWorker *worker;
-  char outside[64] = "";
 
   memset (move.stats, 0, sizeof *move.stats);
   move.stats->started_us = g_get_monotonic_time ();
-  worker = moss_criu_worker_new (config, FALSE, error);
-  if (worker == NULL)
-    return FALSE;
-  move.criu_pid = worker->pid;
   /* Tasks that are already in the sandbox's user namespace, some still with our own id there, look
    * for images by name; that needs the right to search the directory. */
   if (fchmod (images_dirfd, 0711) != 0)
     g_debug ("the images' directory keeps its mode: %s", g_strerror (errno));
-  move.outside_dirfd = make_outside (cgroup_dirfd, worker->pid, outside, &local);
-  if (move.outside_dirfd >= 0)
-    response = ask_restore (&move, worker, images_dirfd, root_path, &local);
+  response = ask_restore (&move, images_dirfd, root_path, &local);
   move.stats->frozen_at_us = g_get_monotonic_time ();
   if (!move.frozen)
     {
@@ -304,12 +290,10 @@ moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *r
     }
   if (response != NULL)
     moss_criu__response__free_unpacked (response, NULL);
-  moss_criu_worker_free (worker);
-  if (move.outside_dirfd >= 0)
-    {
-      close (move.outside_dirfd);
-      unlinkat (cgroup_dirfd, outside, AT_REMOVEDIR);
-    }
+  if (move.worker != NULL)
+    moss_criu_worker_retire (move.worker, move.frozen);
+  if (move.leave != NULL)
+    moss_criu_leave_end (move.leave);
   move.stats->done_at_us = g_get_monotonic_time ();
   g_clear_error (&move.error);
   return move.frozen;
