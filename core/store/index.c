@@ -8,6 +8,11 @@
 #include <sqlite3.h>
 #include <string.h>
 
+enum
+{
+  CHECKPOINT_PAGES = 1000,
+};
+
 typedef enum
 {
   ADD,
@@ -65,6 +70,7 @@ struct _MossIndex
   sqlite3 *db;
   sqlite3_stmt *statements[N_STATEMENTS];
   char *path;
+  gint log_pages; /* atomic: length of the write-ahead log */
 };
 
 static gboolean
@@ -87,6 +93,15 @@ run (MossIndex *index, const char *text, GError **error)
   int result = sqlite3_exec (index->db, text, NULL, NULL, NULL);
 
   return result == SQLITE_OK || fail (index, result, error);
+}
+
+/* Being there, it also keeps commits from copying the log back themselves: that waits for the
+ * disk, and a commit may be on the way of an app that stands still. */
+static int
+on_commit (void *data, sqlite3 *db, const char *name, int pages)
+{
+  g_atomic_int_set (&((MossIndex *) data)->log_pages, pages);
+  return SQLITE_OK;
 }
 
 MossIndex *
@@ -116,7 +131,27 @@ moss_index_open (const char *path, GError **error)
           return NULL;
         }
     }
+  sqlite3_wal_hook (index->db, on_commit, index);
   return g_steal_pointer (&index);
+}
+
+/* Copies a log that has grown long back into the index. On a connection of its own: may be
+ * called while another thread uses @index. Waits for the disk. */
+void
+moss_index_checkpoint (MossIndex *index)
+{
+  sqlite3 *db = NULL;
+
+  if (g_atomic_int_get (&index->log_pages) < CHECKPOINT_PAGES)
+    return;
+  if (sqlite3_open_v2 (index->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+          SQLITE_OK ||
+      /* Only a connection that has read something knows that there is a log. */
+      sqlite3_exec (db, "SELECT count (*) FROM packs", NULL, NULL, NULL) != SQLITE_OK ||
+      sqlite3_wal_checkpoint_v2 (db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) !=
+          SQLITE_OK)
+    g_message ("%s: %s", index->path, sqlite3_errmsg (db));
+  sqlite3_close (db);
 }
 
 void

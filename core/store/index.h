@@ -18,6 +18,8 @@ MossIndex *moss_index_open (const char *path, GError **error);
 void moss_index_free (MossIndex *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossIndex, moss_index_free)
 
+void moss_index_checkpoint (MossIndex *index);
+
 /* A batch: begin, any number of changes, commit; durable: on the disk when commit returns. */
 gboolean moss_index_begin (MossIndex *index, gboolean durable, GError **error);
 gboolean moss_index_commit (MossIndex *index, GError **error);

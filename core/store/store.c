@@ -475,7 +475,8 @@ sync_and_root (MossStore *store,
   g_mutex_lock (&store->lock);
   if (ok && (root != NULL || marks->len > 0 || g_hash_table_size (store->pending) > 0))
     {
-      ok = moss_index_begin (store->index, TRUE, error);
+      /* Packs can do without their index: only a root has to be in it after a power cut. */
+      ok = moss_index_begin (store->index, root != NULL, error);
       if (ok)
         ok = end_batch (store,
                         all_here_locked (store, root, ids, count, error) &&
@@ -494,6 +495,8 @@ sync_and_root (MossStore *store,
       moss_pack_unref (mark->pack);
     }
   g_mutex_unlock (&store->lock);
+  if (ok && root == NULL)
+    moss_index_checkpoint (store->index);
   return ok;
 }
 

@@ -368,6 +368,30 @@ test_busy (Fixture *fixture, gconstpointer unused)
   g_assert_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_BUSY);
 }
 
+/* The index's log is copied back now and then, whatever is going on meanwhile. */
+static void
+test_many_batches (Fixture *fixture, gconstpointer unused)
+{
+  g_autofree char *log = g_build_filename (fixture->dir, "index.db-wal", NULL);
+  struct stat st;
+  MossRef first, last;
+
+  put (fixture, 0, 5000, &first);
+  for (guint i = 1; i <= 1500; i++)
+    {
+      put (fixture, i * 2, 64, &last);
+      g_assert_true (moss_store_flush (fixture->store, NULL));
+      if (i % 100 == 0)
+        g_assert_true (moss_store_sync (fixture->store, NULL));
+    }
+  g_assert_cmpint (g_stat (log, &st), ==, 0);
+  g_test_message ("log of %d pages", (int) (st.st_size / 4120));
+  g_assert_cmpint (st.st_size, <, 3000 * 4120);
+  reopen (fixture);
+  assert_has (fixture, 0, 5000, &first);
+  assert_has (fixture, 3000, 64, &last);
+}
+
 static void
 test_secrecy (Fixture *fixture, gconstpointer unused)
 {
@@ -444,6 +468,7 @@ main (int argc, char **argv)
   ADD ("collect", test_collect);
   ADD ("root-of-nothing", test_root_of_nothing);
   ADD ("busy", test_busy);
+  ADD ("many-batches", test_many_batches);
   ADD ("secrecy", test_secrecy);
   g_assert_true (moss_crypto_init (NULL));
   g_test_add_data_func ("/store/object/1", GUINT_TO_POINTER (1), test_object);
