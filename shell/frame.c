@@ -8,14 +8,13 @@
 #include "title-bar.h"
 
 #include <glib/gi18n.h>
-#include <math.h>
 
 /* MossFrame: one window of an app: the title bar where the app wants one, its picture, its
    popups (which may reach beyond it), and a thin line while it travels. It outlives the
    connection to the app, so that a window whose app is frozen stays where it is.
 
-   Signals: "size" the app has another size than the frame; "drag" (x, y), "resize" (edges),
-   "menu" (x, y) in the frame's coordinates; "pressed"; "minimize", "maximize" (gboolean),
+   Signals: "size" the app has another size than the frame; "drag", "resize" (edges), "menu" (x, y)
+   in the frame's coordinates; "pressed"; "minimize", "maximize" (gboolean),
    "fullscreen" (gboolean), "activate" (trusted). */
 
 struct _MossFrame
@@ -401,7 +400,7 @@ on_changed (MossFrame *self)
 static void
 on_request_move (MossFrame *self)
 {
-  g_signal_emit (self, signals[DRAG], 0, NAN, NAN);
+  g_signal_emit (self, signals[DRAG], 0);
 }
 
 static void
@@ -641,15 +640,19 @@ moss_frame_set_id (MossFrame *self, guint id)
 }
 
 static void
-on_bar_drag (MossFrame *self, double x, double y)
+on_bar_drag (MossFrame *self)
 {
-  g_signal_emit (self, signals[DRAG], 0, x, y);
+  g_signal_emit (self, signals[DRAG], 0);
 }
 
 static void
 on_bar_menu (MossFrame *self, double x, double y)
 {
-  g_signal_emit (self, signals[MENU], 0, x, y);
+  graphene_point_t point;
+
+  if (gtk_widget_compute_point (self->title_bar, GTK_WIDGET (self),
+                                &GRAPHENE_POINT_INIT (x, y), &point))
+    g_signal_emit (self, signals[MENU], 0, (double) point.x, (double) point.y);
 }
 
 static void
@@ -693,7 +696,7 @@ moss_frame_class_init (MossFrameClass *klass)
   g_signal_new (name, type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, n, \
                 ##__VA_ARGS__)
   signals[SIZE] = NEW ("size", 2, G_TYPE_INT, G_TYPE_INT);
-  signals[DRAG] = NEW ("drag", 2, G_TYPE_DOUBLE, G_TYPE_DOUBLE);
+  signals[DRAG] = NEW ("drag", 0);
   signals[RESIZE] = NEW ("resize", 1, G_TYPE_UINT);
   signals[MENU] = NEW ("menu", 2, G_TYPE_DOUBLE, G_TYPE_DOUBLE);
   signals[PRESSED] = NEW ("pressed", 0);

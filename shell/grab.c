@@ -28,7 +28,9 @@ struct _MossGrab
   Kind kind;
   MossFrame *frame;
   gboolean button_down;
+  gboolean taken_back;     /* Esc: nothing more until the button is up */
   double x, y;             /* pointer, workspace coordinates */
+  double press_x, press_y; /* where the button went down */
   double grip_x, grip_y;   /* where the frame is held, its own coordinates */
   double start_x, start_y; /* of a resize */
   MossFrameRect start;
@@ -253,6 +255,7 @@ moss_grab_cancel (MossGrab *self)
 
   if (self->kind == NOTHING)
     return FALSE;
+  self->taken_back = TRUE;
   frame = g_object_ref (self->frame);
   moss_workspace_animate (self->workspace, frame);
   moss_frame_rect (frame)->x = self->start.x;
@@ -276,7 +279,7 @@ moss_grab_drop_frame (MossGrab *self, MossFrame *frame)
 static gboolean
 begin (MossGrab *self, MossFrame *frame, Kind kind)
 {
-  if (!self->button_down || self->kind != NOTHING)
+  if (!self->button_down || self->taken_back || self->kind != NOTHING)
     return FALSE;
   self->kind = kind;
   self->frame = frame;
@@ -287,14 +290,15 @@ begin (MossGrab *self, MossFrame *frame, Kind kind)
   return TRUE;
 }
 
-/* x, y: where the frame is held, in its coordinates; NAN: where the pointer is. */
+/* Counts from where the button went down: a title bar waits for a threshold, and an app
+   asks a little after the pointer began to move. */
 void
-moss_grab_begin_move (MossGrab *self, MossFrame *frame, double x, double y)
+moss_grab_begin_move (MossGrab *self, MossFrame *frame)
 {
   if (moss_frame_get_state (frame) == MOSS_FRAME_FULLSCREEN || !begin (self, frame, MOVE))
     return;
-  self->grip_x = isnan (x) ? self->x - self->start.x : x;
-  self->grip_y = isnan (y) ? self->y - self->start.y : y;
+  self->grip_x = self->press_x - self->start.x;
+  self->grip_y = self->press_y - self->start.y;
 }
 
 void
@@ -303,8 +307,8 @@ moss_grab_begin_resize (MossGrab *self, MossFrame *frame, MossViewerEdge edges)
   if (moss_frame_get_state (frame) != MOSS_FRAME_NORMAL || !begin (self, frame, SIZE))
     return;
   self->edges = edges;
-  self->start_x = self->x;
-  self->start_y = self->y;
+  self->start_x = self->press_x;
+  self->start_y = self->press_y;
 }
 
 /* (transfer none) (nullable) */
@@ -379,7 +383,10 @@ on_event (GtkEventControllerLegacy *controller, GdkEvent *event, MossGrab *self)
     case GDK_BUTTON_PRESS:
     case GDK_TOUCH_BEGIN:
       read_position (self, event);
+      self->press_x = self->x;
+      self->press_y = self->y;
       self->button_down = TRUE;
+      self->taken_back = FALSE;
       return self->kind != NOTHING;
     case GDK_MOTION_NOTIFY:
     case GDK_TOUCH_UPDATE:

@@ -10,7 +10,7 @@ typedef struct _MossGrab MossGrab;
 
 MossGrab *moss_grab_new (MossWorkspace *workspace);
 void moss_grab_free (MossGrab *self);
-void moss_grab_begin_move (MossGrab *self, MossFrame *frame, double x, double y);
+void moss_grab_begin_move (MossGrab *self, MossFrame *frame);
 void moss_grab_begin_resize (MossGrab *self, MossFrame *frame, MossViewerEdge edges);
 gboolean moss_grab_cancel (MossGrab *self);
 void moss_grab_drop_frame (MossGrab *self, MossFrame *frame);

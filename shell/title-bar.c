@@ -8,8 +8,8 @@
 /* MossTitleBar: what the shell draws above a window whose app asked for it: title, a badge
    only when there is something to say, three buttons.
 
-   Signals: "minimize", "maximize", "close"; "drag" (x, y) the person pulls at it, from this
-   point; "menu" (x, y). Coordinates are the bar's. */
+   Signals: "minimize", "maximize", "close"; "drag" the person pulls at it; "menu" (x, y) in the
+   bar's coordinates. */
 
 struct _MossTitleBar
 {
@@ -48,13 +48,10 @@ on_close_clicked (MossTitleBar *self)
 static void
 on_drag_update (GtkGestureDrag *gesture, double dx, double dy, MossTitleBar *self)
 {
-  double x, y;
-
   if (!gtk_drag_check_threshold (GTK_WIDGET (self), 0, 0, dx, dy))
     return;
-  gtk_gesture_drag_get_start_point (gesture, &x, &y);
   gtk_gesture_set_state (GTK_GESTURE (gesture), GTK_EVENT_SEQUENCE_CLAIMED);
-  g_signal_emit (self, signals[DRAG], 0, x, y);
+  g_signal_emit (self, signals[DRAG], 0);
 }
 
 static void
@@ -128,7 +125,7 @@ moss_title_bar_class_init (MossTitleBarClass *klass)
   signals[MINIMIZE] = add_signal ("minimize", FALSE);
   signals[MAXIMIZE] = add_signal ("maximize", FALSE);
   signals[CLOSE] = add_signal ("close", FALSE);
-  signals[DRAG] = add_signal ("drag", TRUE);
+  signals[DRAG] = add_signal ("drag", FALSE);
   signals[MENU] = add_signal ("menu", TRUE);
   gtk_widget_class_set_css_name (widget_class, "title-bar");
   gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BOX_LAYOUT);

@@ -547,9 +547,9 @@ on_frame_size (MossFrame *frame, int width, int height, MossWorkspace *self)
 }
 
 static void
-on_frame_drag (MossFrame *frame, double x, double y, MossWorkspace *self)
+on_frame_drag (MossFrame *frame, MossWorkspace *self)
 {
-  moss_grab_begin_move (self->grab, frame, x, y);
+  moss_grab_begin_move (self->grab, frame);
 }
 
 static void
