@@ -211,6 +211,7 @@ moss_device_dialog_show_add (MossShell *shell)
                             dialog);
   g_signal_connect_swapped (dialog->add, "clicked", G_CALLBACK (on_add_clicked), dialog);
   moss_sheets_show (shell->sheets, sheet);
+  gtk_widget_grab_focus (dialog->address);
 }
 
 static void

@@ -67,10 +67,13 @@ def maximised_and_snapped():
         if get_place(desktop) != [x, y, width, height, 0]:
             raise Failed("it did not come back to its place")
         desktop.drag([(x + 200, y + 20), (x + 200, 300), (2, 300)], release=False)
+        time.sleep(0.3)
         preview = desktop.shot("windows-preview")
+        if desktop.pixel(preview, 100, 100) == desktop.pixel(preview, 700, 100):
+            raise Failed("no preview of the left half")
         desktop.release()
         time.sleep(0.5)
-        if desktop.differ(preview, desktop.shot("windows-left"), "300x200+20+450") < 2000:
+        if desktop.differ(preview, desktop.shot("windows-left"), "300x100+100+60") < 2000:
             raise Failed("the left half looks as before")
         if get_place(desktop)[4] & 15 != 2:
             raise Failed("the left edge does not snap")
