@@ -273,6 +273,8 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
   if (from < 0 || !check_image_name (name, error) || !check_sealed (from, size, name, error))
     return FALSE;
   to = openat (dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (to >= 0 && ftruncate (to, size) != 0)
+    return moss_sandbox_fail_errno (error, errno, "There is no room for the image %s", name);
   while (to >= 0 && (guint64) offset < size)
     if (sendfile (to, from, &offset, MIN (size - offset, 1u << 30)) <= 0)
       break;
@@ -496,17 +498,27 @@ check_extra_files (GStrv files, GError **error)
   return FALSE;
 }
 
+/* What a request needed besides CRIU's work. */
+typedef struct
+{
+  gint64 copy_us;
+  gint64 check_us;
+  gint64 layer_us;
+} Costs;
+
 static GVariant *
-make_stats (const MossCriuStats *stats, gint64 layer_us)
+make_stats (const MossCriuStats *stats, const Costs *costs)
 {
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "copy-us", "x", costs->copy_us);
+  g_variant_dict_insert (&dict, "check-us", "x", costs->check_us);
   g_variant_dict_insert (&dict, "started-us", "x", stats->started_us);
   g_variant_dict_insert (&dict, "frozen-at-us", "x", stats->frozen_at_us);
   g_variant_dict_insert (&dict, "done-us", "x", g_get_monotonic_time ());
   g_variant_dict_insert (&dict, "criu-us", "x", stats->done_at_us - stats->started_us);
-  g_variant_dict_insert (&dict, "layer-us", "x", layer_us);
+  g_variant_dict_insert (&dict, "layer-us", "x", costs->layer_us);
   g_variant_dict_insert (&dict, "pages", "t", stats->pages);
   return g_variant_dict_end (&dict);
 }
@@ -540,7 +552,7 @@ answer_dump (MossRequest *request, Dump *dump, ImageDir *dir, const MossCriuStat
   if (!answer_layer (request, dump->index, g_steal_fd (&dump->content), handles, error))
     return NULL;
   return g_variant_new ("(@a(sht)hh@a{sv})", images, handles[0], handles[1],
-                        make_stats (stats, dump->layer_us));
+                        make_stats (stats, &(Costs) { .layer_us = dump->layer_us }));
 }
 
 /* A frozen one can't be dumped: its tasks must run a little of CRIU's code. Thawing it for that is
@@ -622,18 +634,47 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
 }
 
+static gboolean
+take_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
+             Costs *costs, GError **error)
+{
+  gint64 start = g_get_monotonic_time (), copied;
+  g_autoptr (GError) local = NULL;
+
+  if (!image_dir_open (dir, sandbox, error) || !copy_images (request, images, dir, error))
+    return FALSE;
+  copied = g_get_monotonic_time ();
+  costs->copy_us = copied - start;
+  if (!moss_image_check (dir->fd, moss_image_policy_default (), &local))
+    return fail (error, g_steal_pointer (&local));
+  costs->check_us = g_get_monotonic_time () - copied;
+  return TRUE;
+}
+
+static gboolean
+take_layer (MossRequest *request, MossSandbox *sandbox, gint32 index, gint32 content,
+            Costs *costs, GError **error)
+{
+  gint64 start = g_get_monotonic_time ();
+
+  if (!moss_sandbox_open_files (sandbox, TRUE, error)
+      || !apply_layer (request, sandbox, index, content, error))
+    return FALSE;
+  costs->layer_us = g_get_monotonic_time () - start;
+  return TRUE;
+}
+
 GVariant *
 moss_travel_restore (MossRequest *request, GError **error)
 {
   g_autoptr (GVariant) images = NULL, dict = NULL;
   g_autoptr (MossSandboxOptions) options = NULL;
   g_autoptr (MossSandbox) sandbox = NULL;
-  g_autoptr (GError) local = NULL;
   g_auto (ImageDir) dir = { NULL, -1 };
   MossCriuStats stats;
   const char *id;
   gint32 index, content;
-  gint64 start, layer_us;
+  Costs costs;
 
   g_variant_get (request->parameters, "(&s@a(sht)hh@a{sv})", &id, &images, &index, &content,
                  &dict);
@@ -651,20 +692,11 @@ moss_travel_restore (MossRequest *request, GError **error)
   g_free (sandbox->name);
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
-  if (!image_dir_open (&dir, sandbox, error) || !copy_images (request, images, &dir, error))
+  if (!take_images (request, sandbox, images, &dir, &costs, error)
+      || !take_layer (request, sandbox, index, content, &costs, error))
     return NULL;
-  if (!moss_image_check (dir.fd, moss_image_policy_default (), &local))
-    {
-      fail (error, g_steal_pointer (&local));
-      return NULL;
-    }
-  start = g_get_monotonic_time ();
-  if (!moss_sandbox_open_files (sandbox, TRUE, error)
-      || !apply_layer (request, sandbox, index, content, error))
-    return NULL;
-  layer_us = g_get_monotonic_time () - start;
   if (!moss_fault_error ("sandboxd.restore.layer", error)
       || !run_restore (sandbox, &dir, &stats, error))
     return NULL;
-  return g_variant_new ("(@a{sv})", make_stats (&stats, layer_us));
+  return g_variant_new ("(@a{sv})", make_stats (&stats, &costs));
 }

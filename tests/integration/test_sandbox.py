@@ -55,6 +55,11 @@ class Daemon:
         self.process.send_signal(how)
         self.process.wait(timeout=10)
 
+    def clear(self):
+        """Ends what a failed test left."""
+        for name in re.findall(r"'id': <'([0-9a-f-]{36})'>", self.ctl("List").stdout):
+            self.end(name)
+
     def ctl(self, *argv, uid=ALICE, check=True, cwd=None):
         """Calls as an ordinary user; the text of the answer or of the error."""
         answer = subprocess.run(
@@ -582,5 +587,6 @@ if __name__ == "__main__":
         try:
             tap.run(globals(), a_daemon, another)
         finally:
-            a_daemon.stop()
-            another.stop()
+            for a_daemon in (a_daemon, another):
+                a_daemon.clear()
+                a_daemon.stop()
