@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define OBJECT_BYTES (1u << 20)
-#define THREADS 2
 
 gboolean
 moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *manifest,
@@ -101,7 +100,7 @@ assemble_layer (MossFiles *files, const MossManifest *manifest, MossShelf *shelf
       return FALSE;
     }
   files->layer_index = append_fd (
-      files->fds, moss_assemble (manifest, index_file, shelf, NULL, NULL, 1, error), error);
+      files->fds, moss_assemble (manifest, index_file, shelf, NULL, NULL, error), error);
   if (files->layer_index < 0)
     return FALSE;
   if (ready != NULL && ready->manifest != NULL && ready->index != NULL)
@@ -114,7 +113,7 @@ assemble_layer (MossFiles *files, const MossManifest *manifest, MossShelf *shelf
         files->layer_index = append_fd (files->fds, write_index (shorter), error);
     }
   files->layer_content = append_fd (
-      files->fds, moss_assemble (manifest, content_file, shelf, kept, NULL, 1, error), error);
+      files->fds, moss_assemble (manifest, content_file, shelf, kept, NULL, error), error);
   return files->layer_index >= 0 && files->layer_content >= 0;
 }
 
@@ -155,8 +154,7 @@ moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *
       if (!g_str_has_prefix (file->name, "image/"))
         continue;
       handle = append_fd (files->fds,
-                          moss_assemble (manifest, file, shelf, NULL, spare, THREADS, error),
-                          error);
+                          moss_assemble (manifest, file, shelf, NULL, spare, error), error);
       if (handle < 0)
         {
           g_variant_builder_clear (&images);

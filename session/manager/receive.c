@@ -163,6 +163,29 @@ refuse_offer (const char *reason)
   return g_variant_new_parsed ("{'accept': <false>, 'reason': <%s>}", reason);
 }
 
+/* What it had when it was here last is taken out of the store while the source still reads. */
+static void
+load_known (MossManager *manager, gpointer data)
+{
+  g_autofree char *move = data;
+  g_autoptr (MossMoveRow) row = moss_state_find_move (manager->state, move);
+  g_autoptr (GCancellable) claim = NULL;
+  g_autoptr (GPtrArray) rows = NULL;
+  g_autoptr (MossManifest) last = NULL;
+  MossArrival *arrival;
+
+  if (row == NULL)
+    return;
+  claim = moss_registry_claim (manager->registry, row->sandbox, TRUE, NULL);
+  arrival = moss_arrival_find (manager, move);
+  rows = moss_state_snapshots (manager->state, row->sandbox);
+  if (arrival != NULL && rows->len > 0)
+    last = moss_snapshot_load (manager, rows->pdata[0], NULL);
+  if (last != NULL)
+    moss_shelf_fetch (arrival->shelf, manager, last, "", NULL, NULL);
+  moss_registry_release (manager->registry, row->sandbox);
+}
+
 static GVariant *
 accept_offer (MossManager *manager, const char *device, const char *move, const char *id,
               GVariant *body, GError **error)
@@ -180,6 +203,7 @@ accept_offer (MossManager *manager, const char *device, const char *move, const 
   g_hash_table_replace (manager->arrivals, g_strdup (move), arrival);
   g_mutex_unlock (&manager->lock);
   show_arriving (manager, id, device, body);
+  moss_manager_spawn (manager, "load-known", load_known, g_strdup (move));
   moss_fault ("move.target.offered");
   return g_variant_new_parsed ("{'accept': <true>}");
 }

@@ -205,6 +205,31 @@ copy_ahead (Sending *sending, GError **error)
   return check_cancel (sending, error);
 }
 
+static gpointer
+load_known (gpointer data)
+{
+  Sending *sending = data;
+
+  return moss_taking_begin (sending->manager, sending->id, sending->device);
+}
+
+/* What the target says takes as long as loading the blocks that both know already. */
+static gboolean
+arrange (Sending *sending, GVariant *info, GError **error)
+{
+  GThread *loading = g_thread_new ("load-known", load_known, sending);
+  gboolean ok = offer (sending, info, error);
+
+  moss_stages_mark (&sending->stages, "offer");
+  if (ok)
+    show (sending, "leaving", 0.05, "");
+  ok = ok && moss_fault_error ("move.source.offered", error) && ask_files (sending, info, error);
+  moss_stages_mark (&sending->stages, "files");
+  sending->taking = g_thread_join (loading);
+  moss_stages_mark (&sending->stages, "load-known");
+  return ok;
+}
+
 static gboolean
 prepare (Sending *sending, GError **error)
 {
@@ -218,18 +243,8 @@ prepare (Sending *sending, GError **error)
   moss_stages_mark (&sending->stages, "inspect");
   sending->begun = moss_state_begin_move (sending->manager->state, sending->move, sending->id,
                                           sending->device, MOSS_MOVE_PREPARING, error);
-  if (!sending->begun || !moss_fault_error ("move.source.preparing", error)
-      || !offer (sending, info, error))
-    return FALSE;
-  show (sending, "leaving", 0.05, "");
-  moss_stages_mark (&sending->stages, "offer");
-  if (!moss_fault_error ("move.source.offered", error) || !ask_files (sending, info, error))
-    return FALSE;
-  moss_stages_mark (&sending->stages, "files");
-  sending->taking
-      = moss_taking_begin (sending->manager, sending->id, sending->device);
-  moss_stages_mark (&sending->stages, "load-known");
-  return copy_ahead (sending, error);
+  return sending->begun && moss_fault_error ("move.source.preparing", error)
+         && arrange (sending, info, error) && copy_ahead (sending, error);
 }
 
 /* From the dump until the target has it, standing still. */

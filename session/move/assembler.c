@@ -259,15 +259,10 @@ moss_spare_new (gsize size)
 {
   MossSpare *spare = g_new0 (MossSpare, 1);
 
-  spare->size = (size + MOSS_BLOCK_SIZE - 1) / MOSS_BLOCK_SIZE * MOSS_BLOCK_SIZE;
+  spare->size = size;
   spare->fd = memfd_create ("moss-spare", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  spare->data = MAP_FAILED;
-  if (spare->fd >= 0 && size > 0 && fallocate (spare->fd, 0, 0, spare->size) == 0)
-    spare->data = mmap (NULL, spare->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                        spare->fd, 0);
-  if (spare->data != MAP_FAILED)
+  if (spare->fd >= 0 && size > 0 && fallocate (spare->fd, 0, 0, size) == 0)
     return spare;
-  spare->data = NULL;
   moss_spare_free (spare);
   return NULL;
 }
@@ -275,102 +270,20 @@ moss_spare_new (gsize size)
 void
 moss_spare_free (MossSpare *spare)
 {
-  if (spare->data != NULL)
-    munmap (spare->data, spare->size);
   if (spare->fd >= 0)
     close (spare->fd);
   g_free (spare);
 }
 
-typedef struct
-{
-  const MossManifest *manifest;
-  const MossManifestFile *file;
-  MossShelf *shelf;
-  guint8 *to;
-  guint64 from_block, to_block;
-} Part;
-
-static gpointer
-copy_part (gpointer data)
-{
-  const Part *part = data;
-  guint64 block = 0;
-
-  for (guint i = 0; i < part->file->runs->len && block < part->to_block; i++)
-    {
-      const MossRun *run = &g_array_index (part->file->runs, MossRun, i);
-      guint64 from = MAX (block, part->from_block);
-      guint64 to = MIN (block + run->blocks, part->to_block);
-
-      if (from < to && run->segment != MOSS_SEGMENT_ZERO)
-        {
-          const MossSegment *segment
-              = &g_array_index (part->manifest->segments, MossSegment, run->segment);
-          const guint8 *plain
-              = g_bytes_get_data (moss_shelf_find (part->shelf, segment->id), NULL);
-
-          memcpy (part->to + from * MOSS_BLOCK_SIZE,
-                  plain + (run->first + (from - block)) * MOSS_BLOCK_SIZE,
-                  (to - from) * MOSS_BLOCK_SIZE);
-        }
-      block += run->blocks;
-    }
-  return NULL;
-}
-
-static gboolean
-all_there (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf)
-{
-  for (guint i = 0; i < file->runs->len; i++)
-    {
-      const MossRun *run = &g_array_index (file->runs, MossRun, i);
-      const MossSegment *segment;
-      GBytes *plain;
-
-      if (run->segment == MOSS_SEGMENT_ZERO)
-        continue;
-      segment = &g_array_index (manifest->segments, MossSegment, run->segment);
-      plain = moss_shelf_find (shelf, segment->id);
-      if (plain == NULL || g_bytes_get_size (plain) != (gsize) segment->blocks * MOSS_BLOCK_SIZE)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* The spare is zeros, so what stays unwritten is right. */
+/* In a spare that is too large, what lies behind the file is cut off afterwards; what stays
+ * unwritten is zeros there too. */
 static int
-assemble_in_spare (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-                   MossSpare *spare, guint threads)
+write_file (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
+            const guint8 *keep, MossSpare *spare, GError **error)
 {
-  guint64 n = (file->size + MOSS_BLOCK_SIZE - 1) / MOSS_BLOCK_SIZE;
-  Part parts[4];
-  GThread *others[4] = { NULL };
-  int fd;
-
-  threads = n < 512 ? 1 : CLAMP (threads, 1, G_N_ELEMENTS (parts));
-  for (guint t = 0; t < threads; t++)
-    {
-      parts[t] = (Part) { manifest, file, shelf, spare->data, n * t / threads,
-                          n * (t + 1) / threads };
-      if (t > 0)
-        others[t] = g_thread_new ("assembler", copy_part, &parts[t]);
-    }
-  copy_part (&parts[0]);
-  for (guint t = 1; t < threads; t++)
-    g_thread_join (others[t]);
-  munmap (spare->data, spare->size);
-  spare->data = NULL;
-  fd = spare->fd;
-  spare->fd = -1;
-  return fd;
-}
-
-static int
-assemble_new (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-              const guint8 *keep, GError **error)
-{
-  int fd = memfd_create (file->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  gboolean fits = spare != NULL && spare->fd >= 0 && spare->size >= file->size;
+  int fd = fits ? g_steal_fd (&spare->fd)
+                : memfd_create (file->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
   if (fd < 0)
     {
@@ -388,15 +301,10 @@ assemble_new (const MossManifest *manifest, const MossManifestFile *file, MossSh
 
 int
 moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-               const guint8 *keep, MossSpare *spare, guint threads, GError **error)
+               const guint8 *keep, MossSpare *spare, GError **error)
 {
-  int fd;
+  int fd = write_file (manifest, file, shelf, keep, spare, error);
 
-  if (spare != NULL && spare->data != NULL && spare->size >= file->size && keep == NULL
-      && all_there (manifest, file, shelf))
-    fd = assemble_in_spare (manifest, file, shelf, spare, threads);
-  else
-    fd = assemble_new (manifest, file, shelf, keep, error);
   if (fd < 0)
     return -1;
   if (ftruncate (fd, file->size) < 0

@@ -25,13 +25,12 @@ GVariant *moss_shelf_missing (MossShelf *shelf, const MossManifest *manifest, gu
 gboolean moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVariant *lengths,
                           GError **error);
 
-/* A file that is made ready before it is needed: its memory is there and mapped, so that writing it
- * costs no more than the copy. */
+/* A file that is made ready before it is needed: its memory is there, so that writing it costs half
+ * of what it else would. */
 typedef struct
 {
-  int fd;
-  guint8 *data;
-  gsize size; /* bytes; a multiple of the block size */
+  int fd;     /* −1 once it is used up */
+  gsize size; /* bytes */
 } MossSpare;
 
 /* NULL when there is no room; a spare is a help and never needed. */
@@ -40,10 +39,10 @@ void moss_spare_free (MossSpare *spare);
 
 /* Writes one file of a manifest into a new sealed memfd. keep: one byte a block, where 1 means
  * that it is not needed and stays a hole; NULL: all are needed. spare: used up when it is large
- * enough, NULL: none. threads: for the copy into a spare. Returns the descriptor, or −1 with
- * CORRUPT (a segment is not at hand or has the wrong length) or FULL. Any thread. */
+ * enough, NULL: none. Returns the descriptor, or −1 with CORRUPT (a segment is not at hand or has the wrong
+ * length) or FULL. Any thread. */
 int moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-                   const guint8 *keep, MossSpare *spare, guint threads, GError **error);
+                   const guint8 *keep, MossSpare *spare, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossShelf, moss_shelf_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossSpare, moss_spare_free)

@@ -96,9 +96,8 @@ assert_same (MossManifest *manifest, MossShelf *shelf, const char *name, const g
   g_autoptr (GError) error = NULL;
   g_autofree guint8 *got = g_malloc (size + 1);
   g_autoptr (MossSpare) spare = moss_spare_new (size + 8192);
-  int fd = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, spare, 3,
-                          &error);
-  int plain = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, NULL, 1,
+  int fd = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, spare, &error);
+  int plain = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, NULL,
                              NULL);
 
   g_assert_cmpint (pread (plain, got, size + 1, 0), ==, (gssize) size);
@@ -202,7 +201,7 @@ test_missing_segment (void)
   g_variant_unref (g_variant_ref_sink (moss_shelf_missing (empty, manifest, &n)));
   g_assert_cmpuint (n, ==, 1);
   g_assert_cmpint (moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), empty, NULL,
-                                  NULL, 1, &error), ==, -1);
+                                  NULL, &error), ==, -1);
   g_assert_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT);
 }
 
@@ -217,7 +216,7 @@ test_kept_blocks (void)
   int fd;
 
   cut_one (pool, shelf, manifest, "layer/content", data, 4 * 4096, 1, NULL);
-  fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, keep, NULL, 1, NULL);
+  fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, keep, NULL, NULL);
   memset (data + 4096, 0, 8192);
   g_assert_cmpint (pread (fd, got, 4 * 4096, 0), ==, 4 * 4096);
   g_assert_cmpmem (got, 4 * 4096, data, 4 * 4096);
