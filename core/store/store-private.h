@@ -11,6 +11,7 @@ struct _MossStore
   char *dir;
   int lock_fd;
   guint suite;
+  gboolean rebuilding; /* while it is opened: the index was lost */
   guint8 dedup_key[MOSS_KEY_BYTES];
   MossIndex *index;
   GHashTable *packs; /* number → MossPack */

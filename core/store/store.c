@@ -29,6 +29,7 @@ enum
 {
   PENDING_MAX = 256,
   TOUCH_AFTER_S = 600,
+  REBUILT_GRACE_S = 30 * 24 * 3600,
 };
 
 static gint64
@@ -50,6 +51,37 @@ fail (const char *path, const char *what, GError **error)
 }
 
 /* --- opening --- */
+
+/* The packs hold everything but the roots: an index that can't be read is put aside and made
+ * anew from them. What was kept by roots can't be told any more, so all of it stays a month. */
+static MossIndex *
+open_index (MossStore *store, GError **error)
+{
+  g_autofree char *path = g_build_filename (store->dir, "index.db", NULL);
+  g_autofree char *log = g_strconcat (path, "-wal", NULL);
+  g_autofree char *shared = g_strconcat (path, "-shm", NULL);
+  g_autofree char *aside = g_strconcat (path, ".damaged", NULL);
+  g_autoptr (GError) local = NULL;
+  MossIndex *index = moss_index_open (path, &local);
+
+  if (index != NULL)
+    return index;
+  if (!g_error_matches (local, MOSS_STORE_ERROR, MOSS_STORE_ERROR_CORRUPT))
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return NULL;
+    }
+  g_message ("%s; it is made anew from the packs, and %s kept", local->message, aside);
+  if (g_rename (path, aside) < 0)
+    {
+      fail (path, "put aside", error);
+      return NULL;
+    }
+  g_unlink (log);
+  g_unlink (shared);
+  store->rebuilding = TRUE;
+  return moss_index_open (path, error);
+}
 
 static gboolean
 take_lock (MossStore *store, GError **error)
@@ -113,6 +145,8 @@ on_record_found (const MossRecord *record, gpointer user_data)
   MossEntry entry = { .pack = recovery->pack, .record = *record };
 
   recovery->found++;
+  if (recovery->store->rebuilding)
+    entry.record.added = now_s () + REBUILT_GRACE_S;
   if (recovery->error == NULL)
     moss_index_add (recovery->store->index, &entry, &recovery->error);
 }
@@ -192,7 +226,6 @@ MossStore *
 moss_store_open (const char *dir, GError **error)
 {
   g_autoptr (MossStore) store = g_new0 (MossStore, 1);
-  g_autofree char *index_path = g_build_filename (dir, "index.db", NULL);
 
   g_atomic_ref_count_init (&store->refs);
   g_mutex_init (&store->lock);
@@ -211,7 +244,7 @@ moss_store_open (const char *dir, GError **error)
   if (!moss_crypto_init (error) || !take_lock (store, error) ||
       !load_dedup_key (store, error))
     return NULL;
-  store->index = moss_index_open (index_path, error);
+  store->index = open_index (store, error);
   if (store->index == NULL || !moss_index_begin (store->index, FALSE, error))
     return NULL;
   if (!load_packs (store, error))

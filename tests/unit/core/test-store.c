@@ -393,6 +393,27 @@ test_many_batches (Fixture *fixture, gconstpointer unused)
 }
 
 static void
+test_lost_index (Fixture *fixture, gconstpointer unused)
+{
+  g_autofree char *path = g_build_filename (fixture->dir, "index.db", NULL);
+  g_autoptr (GError) error = NULL;
+  MossRef refs[3];
+  guint64 freed;
+
+  for (guint i = 0; i < 3; i++)
+    put (fixture, i, 50000, &refs[i]);
+  g_clear_pointer (&fixture->store, moss_store_unref);
+  g_assert_true (g_file_set_contents (path, "this is not a database, whatever it was", -1, NULL));
+  g_test_expect_message ("moss-store", G_LOG_LEVEL_MESSAGE, "*made anew from the packs*");
+  fixture->store = moss_store_open (fixture->dir, &error);
+  g_test_assert_expected_messages ();
+  g_assert_no_error (error);
+  g_assert_true (moss_store_collect (fixture->store, 0, G_MAXUINT64, &freed, &error));
+  for (guint i = 0; i < 3; i++)
+    assert_has (fixture, i, 50000, &refs[i]);
+}
+
+static void
 test_secrecy (Fixture *fixture, gconstpointer unused)
 {
   g_autofree char *command = g_strdup_printf (
@@ -469,6 +490,7 @@ main (int argc, char **argv)
   ADD ("root-of-nothing", test_root_of_nothing);
   ADD ("busy", test_busy);
   ADD ("many-batches", test_many_batches);
+  ADD ("lost-index", test_lost_index);
   ADD ("secrecy", test_secrecy);
   g_assert_true (moss_crypto_init (NULL));
   g_test_add_data_func ("/store/object/1", GUINT_TO_POINTER (1), test_object);
