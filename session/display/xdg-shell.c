@@ -83,6 +83,14 @@ moss_xdg_schedule_configure (MossXdgSurface *xdg)
 }
 
 static void
+send_first_configure (MossXdgSurface *xdg)
+{
+  if (xdg->idle_configure)
+    wl_event_source_remove (xdg->idle_configure);
+  send_configure (xdg);
+}
+
+static void
 xdg_surface_ack (struct wl_client *client, struct wl_resource *resource, uint32_t serial)
 {
   MossXdgSurface *xdg = wl_resource_get_user_data (resource);
@@ -234,13 +242,15 @@ void
 moss_xdg_surface_committed (MossSurface *surface)
 {
   MossXdgSurface *xdg = moss_surface_get_xdg (surface);
+  bool send_now = false;
 
   if (!xdg || !xdg->role_resource)
     return;
   if (!xdg->initial_commit && !surface->current.buffer)
     {
+      /* At once: wl-clipboard counts on it before the answer to its next sync. */
       xdg->initial_commit = true;
-      moss_xdg_schedule_configure (xdg);
+      send_now = true;
     }
   take_geometry (xdg);
   if (surface->role == MOSS_ROLE_TOPLEVEL)
@@ -257,6 +267,8 @@ moss_xdg_surface_committed (MossSurface *surface)
     }
   else if (!surface->current.buffer && xdg->mapped)
     moss_xdg_unmapped (xdg);
+  if (send_now)
+    send_first_configure (xdg);
 }
 
 /* ---- life ---------------------------------------------------------------------------- */
