@@ -253,11 +253,12 @@ open_cgroup_base (MossRegistry *registry, GError **error)
 {
   struct stat st;
   g_autofree char *name = NULL;
+  g_autofree char *note = g_build_filename (registry->paths.run_dir, "cgroup", NULL);
 
   if (stat (registry->paths.run_dir, &st) != 0)
     return moss_sandbox_fail_errno (error, errno, "Can't look at %s", registry->paths.run_dir);
   name = g_strdup_printf ("moss-%x-%lx", (guint) st.st_dev, (gulong) st.st_ino);
-  registry->cgroup_base = moss_sandbox_cgroup_open_base (name, error);
+  registry->cgroup_base = moss_sandbox_cgroup_open_base (name, note, error);
   return registry->cgroup_base >= 0;
 }
 

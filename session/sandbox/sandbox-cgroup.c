@@ -54,13 +54,27 @@ find_own (void)
   return g_strdup (strcmp (line, "/") == 0 ? "" : line);
 }
 
-int
-moss_sandbox_cgroup_open_base (const char *name, GError **error)
+/* The base of the last daemon, when it is still there. */
+static int
+open_noted (const char *name, const char *note)
 {
-  g_autofree char *mount = find_mount (error);
-  g_autofree char *own = NULL, *path = NULL;
-  int fd;
+  g_autofree char *path = NULL;
 
+  if (!g_file_get_contents (note, &path, NULL, NULL) || path[0] != '/'
+      || !g_str_has_suffix (path, name))
+    return -1;
+  return open (path, O_DIRECTORY | O_CLOEXEC);
+}
+
+int
+moss_sandbox_cgroup_open_base (const char *name, const char *note, GError **error)
+{
+  g_autofree char *mount = NULL, *own = NULL, *path = NULL;
+  int fd = open_noted (name, note);
+
+  if (fd >= 0)
+    return fd;
+  mount = find_mount (error);
   if (mount == NULL)
     return -1;
   own = find_own ();
@@ -71,7 +85,10 @@ moss_sandbox_cgroup_open_base (const char *name, GError **error)
       moss_sandbox_fail_errno (error, errno, "Can't make the control group %s", path);
       return -1;
     }
-  return fd;
+  if (g_file_set_contents (note, path, -1, error))
+    return fd;
+  close (fd);
+  return -1;
 }
 
 int

@@ -10,8 +10,9 @@ G_BEGIN_DECLS
  * (Linux 5.2) and cgroup.kill (5.14). All of it may be called from any thread. */
 
 /* Opens (makes) the directory below our own cgroup in which all sandboxes of this sandboxd
- * live. name keeps two daemons apart. Returns an fd, or -1 with error. */
-int moss_sandbox_cgroup_open_base (const char *name, GError **error);
+ * live. name keeps two daemons apart. note is a file that remembers the place: a daemon that is
+ * started from elsewhere must find what the last one left. Returns an fd, or -1 with error. */
+int moss_sandbox_cgroup_open_base (const char *name, const char *note, GError **error);
 
 /* Makes or opens the cgroup of one sandbox. Returns an fd, or -1 with error. */
 int moss_sandbox_cgroup_open (int base_fd, const char *name, gboolean create, GError **error);

@@ -571,6 +571,30 @@ def faults_are_compiled_in():
         return b"MOSS_FAULT_FILE" in program.read()
 
 
+def test_a_daemon_started_elsewhere_finds_them(one, other):
+    name = one.create("/bin/sh", "-c", LOOP)
+    one.goes_on(name)
+    one.stop(signal.SIGKILL)
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        top = next(line.split()[4] for line in mounts if " - cgroup2 " in line)
+    with open("/proc/self/cgroup", encoding="utf-8") as own:
+        own = next(line[3:].strip() for line in own if line.startswith("0::"))
+    place = f"{top}/moss-test-{uuid.uuid4()}"
+    os.mkdir(place)
+    with open(f"{place}/cgroup.procs", "w", encoding="utf-8") as procs:
+        procs.write(str(os.getpid()))
+    try:
+        one.start()
+    finally:
+        with open(f"{top}{own}/cgroup.procs", "w", encoding="utf-8") as procs:
+            procs.write(str(os.getpid()))
+    assert one.state(name) == "running"
+    one.end(name)
+    one.stop()
+    hosts.wait_until("its place is empty", lambda: not os.rmdir(place), seconds=5)
+    one.start()
+
+
 def test_only_one_daemon_a_run_folder(one, other):
     second = subprocess.run(
         [f"{BUILD}/session/sandbox/moss-sandboxd", "--socket", f"{one.top}/second",
