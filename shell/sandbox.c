@@ -40,7 +40,7 @@ take_state (MossSandbox *self, GVariant *fields)
 {
   const char *state = NULL;
 
-  if (!g_variant_lookup (fields, "state", "&s", &state))
+  if (!g_variant_lookup (fields, "state", "&s", &state) || *state == '\0')
     return;
   for (guint i = 0; state_names[i] != NULL; i++)
     if (strcmp (state_names[i], state) == 0)

@@ -171,6 +171,30 @@ frame_of_popup (Entry *entry, MossViewerSurface *popup)
   return NULL;
 }
 
+/* The picture of what was to come becomes the first window that comes. It lay where the
+   window was at the other device; where nothing was known, the window decides. */
+static MossFrame *
+take_placeholder (Entry *entry, MossViewerSurface *surface)
+{
+  MossFrame *frame = find_frame (entry, 0);
+  MossViewerRect geometry;
+
+  if (frame == NULL)
+    return NULL;
+  moss_frame_set_surface (frame, surface);
+  if (restore_place (entry, frame, moss_viewer_surface_get_id (surface)))
+    return frame;
+  moss_viewer_surface_get_geometry (surface, &geometry);
+  if (geometry.width > 0 && geometry.height > 0)
+    {
+      moss_frame_rect (frame)->width = geometry.width;
+      moss_frame_rect (frame)->height = geometry.height;
+    }
+  moss_workspace_place_new (entry->windows->workspace, frame);
+  moss_workspace_settled (entry->windows->workspace, frame);
+  return frame;
+}
+
 static void
 on_surface_added (MossViewer *viewer, MossViewerSurface *surface, Entry *entry)
 {
@@ -188,19 +212,21 @@ on_surface_added (MossViewer *viewer, MossViewerSurface *surface, Entry *entry)
     return;
   g_signal_connect (surface, "removed", G_CALLBACK (on_surface_removed), entry);
   frame = find_frame (entry, id);
-  if (frame == NULL && entry->frames->len == 1 &&
-      moss_frame_get_id (g_ptr_array_index (entry->frames, 0)) == 0)
-    frame = g_ptr_array_index (entry->frames, 0); /* the picture of what was to come */
+  if (frame == NULL)
+    frame = take_placeholder (entry, surface);
   if (frame == NULL)
     {
       make_frame (entry, surface, id);
       return;
     }
-  moss_frame_set_surface (frame, surface);
+  if (moss_frame_get_surface (frame) == NULL)
+    {
+      moss_frame_set_surface (frame, surface);
+      moss_frame_configure (frame, moss_frame_rect (frame)->width,
+                            moss_frame_rect (frame)->height, FALSE);
+    }
   moss_frame_set_progress (frame, -1, NULL);
   moss_frame_set_minimized (frame, moss_frame_get_minimized (frame));
-  moss_frame_configure (frame, moss_frame_rect (frame)->width,
-                        moss_frame_rect (frame)->height, FALSE);
   if (moss_workspace_get_focused (entry->windows->workspace) == frame)
     moss_workspace_focus (entry->windows->workspace, frame);
 }
@@ -353,13 +379,17 @@ show_arriving (Entry *entry)
   g_autoptr (GError) error = NULL;
   MossFrame *frame;
 
-  if (entry->frames->len > 0)
-    return;
   if (entry->sandbox->picture != NULL)
     texture = gdk_texture_new_from_bytes (entry->sandbox->picture, &error);
   if (error != NULL)
     g_warning ("the picture of %s: %s", entry->sandbox->name, error->message);
-  frame = make_frame (entry, NULL, 0);
+  frame = find_frame (entry, 0);
+  if (frame == NULL && entry->frames->len > 0)
+    return; /* it came back while its windows still stand here */
+  if (frame == NULL)
+    frame = make_frame (entry, NULL, 0);
+  else
+    restore_place (entry, frame, 0);
   moss_frame_set_picture (frame, texture);
 }
 

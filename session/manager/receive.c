@@ -142,7 +142,8 @@ show_arriving (MossManager *manager, const char *id, const char *device, GVarian
   {
     const char *key, *type;
   } copied[] = { { "app", "s" },     { "name", "s" },   { "icon", "s" },
-                 { "network", "b" }, { "origin", "s" }, { "picture", "ay" } };
+                 { "network", "b" }, { "origin", "s" }, { "picture", "ay" },
+                 { "geometry", "*" } };
 
   for (guint i = 0; i < G_N_ELEMENTS (copied); i++)
     {

@@ -80,7 +80,7 @@ static gboolean
 offer (Sending *sending, GVariant *info, GError **error)
 {
   MossManager *manager = sending->manager;
-  static const char *const copied[] = { "app", "name", "icon", "network", "picture" };
+  static const char *const copied[] = { "app", "name", "icon", "network", "picture", "geometry" };
   g_autoptr (GVariant) reply = NULL, features = moss_manager_features (manager, error);
   g_autoptr (GPtrArray) needed = NULL;
   g_autofree char *self = moss_net_self_id (manager->net);
