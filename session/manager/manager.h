@@ -35,6 +35,10 @@ void moss_manager_notice (MossManager *manager, const char *id, const char *kind
 /* What sandboxd says of this machine (a{sv}), asked once; NULL with the error set. */
 GVariant *moss_manager_features (MossManager *manager, GError **error);
 
+/* Room for sandboxes: on the fuller of the disks that they use, and in memory. */
+guint64 moss_manager_free_disk_bytes (void);
+guint64 moss_manager_free_memory_bytes (void);
+
 /* Runs a function in a thread of its own. data is freed by it. */
 void moss_manager_spawn (MossManager *manager, const char *name,
                          void (*function) (MossManager *manager, gpointer data), gpointer data);

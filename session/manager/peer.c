@@ -7,7 +7,6 @@
 #include "session/move/move-error.h"
 
 #include <glib/gi18n.h>
-#include <sys/statvfs.h>
 
 typedef GVariant *(*Handler) (MossManager *manager, const char *device, GVariant *body,
                               GError **error);
@@ -128,17 +127,14 @@ static GVariant *
 on_check (MossManager *manager, const char *device, GVariant *body, GError **error)
 {
   g_autoptr (GVariant) features = moss_manager_features (manager, error);
-  struct statvfs disk;
   GVariantBuilder answer;
 
   if (features == NULL)
     return NULL;
   g_variant_builder_init (&answer, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&answer, "{sv}", "features", features);
-  if (statvfs (g_get_user_data_dir (), &disk) == 0)
-    g_variant_builder_add (
-        &answer, "{sv}", "free-bytes",
-        g_variant_new_uint64 ((guint64) disk.f_bavail * disk.f_frsize));
+  g_variant_builder_add (&answer, "{sv}", "free-bytes",
+                         g_variant_new_uint64 (moss_manager_free_disk_bytes ()));
   return g_variant_builder_end (&answer);
 }
 

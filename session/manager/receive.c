@@ -17,9 +17,9 @@
 
 #include <glib/gi18n.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #define SPARE_BYTES (64u << 20)        /* of its disk that must stay free */
+#define MAX_APP_BYTES (G_GUINT64_CONSTANT (1) << 40)
 #define MAX_SPARE_BYTES (1u << 30)
 
 void
@@ -72,7 +72,6 @@ find_obstacle (MossManager *manager, GVariant *body)
   g_autofree const char **problems = NULL, **has = NULL, **needs = NULL;
   const char *arch = "";
   guint64 bytes = 0;
-  struct statvfs disk;
 
   if (features == NULL)
     return g_strdup (_("Moss's system service is not running there"));
@@ -89,9 +88,11 @@ find_obstacle (MossManager *manager, GVariant *body)
     if (!g_strv_contains (has, needs[i]))
       return g_strdup_printf (_("its processor can't do “%s”"), needs[i]);
   g_variant_lookup (body, "bytes", "t", &bytes);
-  if (statvfs (g_get_user_data_dir (), &disk) == 0
-      && (guint64) disk.f_bavail * disk.f_frsize < bytes + SPARE_BYTES)
+  if (bytes > MAX_APP_BYTES || moss_manager_free_disk_bytes () < bytes + SPARE_BYTES)
     return g_strdup (_("its disk is full"));
+  /* Once as blocks, once as images, once as the app's own. */
+  if (moss_manager_free_memory_bytes () < 3 * bytes)
+    return g_strdup (_("its memory is full"));
   return NULL;
 }
 

@@ -15,7 +15,8 @@
 
 #define OFFER_TIMEOUT_MS 10000
 #define AHEAD_TIMEOUT_MS 120000
-#define FREEZE_TIMEOUT_MS 20000
+#define FREEZE_TIMEOUT_MS 5000
+#define SLOWEST_BYTES_PER_MS (20u << 10) /* of images; slower is taken for a failure */
 #define SECOND_ROUND_BYTES (2u << 20)
 #define MAX_ROUNDS 3
 
@@ -254,6 +255,7 @@ hand_over (Sending *sending, GError **error)
   MossManager *manager = sending->manager;
   g_autoptr (GBytes) envelope = NULL;
   g_autoptr (GVariant) reply = NULL, there = NULL;
+  guint timeout_ms;
 
   moss_taking_describe (sending->taking, sending->manifest, "move", "", sending->move);
   sending->frozen_call_us = sending->stages.last_us = g_get_monotonic_time ();
@@ -265,8 +267,11 @@ hand_over (Sending *sending, GError **error)
   if (envelope == NULL || !moss_fault_error ("move.source.stored", error)
       || !check_cancel (sending, error))
     return FALSE;
+  timeout_ms = FREEZE_TIMEOUT_MS
+               + MIN (moss_manifest_total_bytes (sending->manifest) / SLOWEST_BYTES_PER_MS,
+                      AHEAD_TIMEOUT_MS);
   reply = moss_net_call (manager->net, sending->device, "move.manifest",
-                         envelope_body (sending, envelope), FREEZE_TIMEOUT_MS, error);
+                         envelope_body (sending, envelope), timeout_ms, error);
   if (reply == NULL)
     return FALSE;
   there = g_variant_lookup_value (reply, "stages", G_VARIANT_TYPE ("a(sd)"));

@@ -200,5 +200,7 @@ moss_child_end (MossChild *child)
         }
       g_source_remove (timer);
     }
-  /* A late on_ended may still hold the pointer; the process is about to end anyway. */
+  g_strfreev (child->argv);
+  g_free (child->program);
+  g_free (child);
 }

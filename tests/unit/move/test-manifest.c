@@ -120,7 +120,8 @@ test_bad_names (void)
   const char *names[] = { "image/..",       "image/../x", "image/.hidden", "image/",
                           "image/a/b",      "layer/x",    "/etc/passwd",   "image/a b",
                           "image/pages-1.img" };
-  g_autofree char *too_long = g_strconcat ("image/", g_strnfill (65, 'a'), NULL);
+  g_autofree char *letters = g_strnfill (65, 'a');
+  g_autofree char *too_long = g_strconcat ("image/", letters, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     refuse (with_file (names[i], 4096, 0, 0, 1));
