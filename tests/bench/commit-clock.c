@@ -121,7 +121,8 @@ static void
 on_line (GObject *source, GAsyncResult *result, gpointer unused)
 {
   GDataInputStream *input = G_DATA_INPUT_STREAM (source);
-  g_autofree char *line = g_data_input_stream_read_line (input, result, NULL, NULL);
+  g_autofree char *line = g_data_input_stream_read_line_finish (input, result, NULL,
+                                                                 NULL);
   double x, y;
 
   if (line == NULL)

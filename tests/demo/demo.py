@@ -9,6 +9,7 @@ both shells open as windows on it, and the dragging is yours.
 import argparse
 import json
 import os
+import re
 import sys
 import time
 
@@ -20,7 +21,8 @@ import hosts  # noqa: E402
 import screen as screens  # noqa: E402
 import visible  # noqa: E402
 
-SIZE = "1280x800"
+SIZE = "1600x1000"
+REPORT = re.compile(r"freeze-ms': <([\d.]+)>, 'bytes-sent': <uint64 (\d+)>")
 
 
 class Demo:
@@ -56,12 +58,8 @@ class Demo:
     def move(self, app):
         """Drags one app over; returns its line of the report."""
         screen = self.screens[self.source]
-        window = screen.window(app.sandbox)
-        # Bring it to the front where it can be taken hold of.
-        screen.click(*window["grab"])
-        time.sleep(0.4)
-        window = screen.window(app.sandbox)
-        screen.drag_to_tile(window, self.desk.ids[self.target.name],
+        screen.raise_window(app.sandbox)
+        screen.drag_to_tile(screen.window(app.sandbox), self.desk.ids[self.target.name],
                             during=lambda: self.shoot(f"{app.name}-2-during"))
         there = self.screens[self.target]
         hosts.wait_until(f"{app.name} runs on the laptop",
@@ -70,11 +68,9 @@ class Demo:
         time.sleep(1.5)
         self.shoot(f"{app.name}-3-after")
         kept, seen = app.after(there, there.window(app.sandbox))
-        report = desks.sandboxes(self.target)[app.sandbox].get("report", {})
-        here = desks.sandboxes(self.source).get(app.sandbox, {}).get("report", {})
+        freeze_ms, bytes_sent = REPORT.findall(self.source.log("session"))[-1]
         return {"app": app.name, "moved": True, "state_kept": kept, "seen": seen,
-                "freeze_ms": round(float({**here, **report}.get("freeze-ms", -1)), 1),
-                "bytes_sent": int({**report, **here}.get("bytes-sent", -1))}
+                "freeze_ms": round(float(freeze_ms), 1), "bytes_sent": int(bytes_sent)}
 
     def run(self):
         self.wait_tiles()
@@ -97,20 +93,21 @@ class Demo:
         return self.results
 
     def bring_back(self):
-        """The first app comes back through the toast or, when that has gone, moss bring."""
-        app = self.apps[0]
+        """The last app comes back through the toast or, when that has gone, moss bring."""
+        app = self.apps[-1]
         before = self.source
         print(f"  bringing {app.name} back", flush=True)
         toast = self.screens[before].layout().get("toast")
-        if toast and len(self.apps) == 1:
+        if toast:
             self.screens[before].click(*toast)
-        else:
+            time.sleep(5)
+        if desks.state(before, app.sandbox) != "running":
             before.moss("bring", app.sandbox, timeout=60)
         hosts.wait_until("it runs here again",
                          lambda: desks.state(before, app.sandbox) == "running", 60)
         self.screens[before].wait_window(app.sandbox)
         time.sleep(1.5)
-        self.results[0]["brought_back"] = True
+        self.results[-1]["brought_back"] = True
 
 
 def headless(arguments):
@@ -133,6 +130,8 @@ def headless(arguments):
 
 def keep_logs(desk, out):
     for machine in desk.machines():
+        with open(os.path.join(out, machine.name + "-processes.txt"), "w", encoding="utf-8") as file:
+            file.write(machine.root_run(["ps", "-eo", "pid,ppid,stat,uid,comm,args"]).stdout)
         for name in os.listdir(machine.logs):
             with open(os.path.join(out, f"{machine.name}-{name}"), "w", encoding="utf-8") as file:
                 file.write(machine.log(name[:-4]))

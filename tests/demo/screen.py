@@ -30,7 +30,41 @@ class Screen:
         return self.layout().get("windows", [])
 
     def window(self, sandbox):
+        """The first window of a sandbox: its main one."""
         return next((one for one in self.windows() if one["id"] == sandbox), None)
+
+    def dialog(self, sandbox):
+        """Another window of it, in front of the first."""
+        own = [one for one in self.windows() if one["id"] == sandbox]
+        return own[-1] if len(own) > 1 else None
+
+    def free_grab(self, window):
+        """A point of the title bar that no window in front covers, or None."""
+        windows = self.windows()
+        places = [(one["x"], one["y"], one["w"], one["h"]) for one in windows]
+        above = places[windows.index(window) + 1:] if window in windows else []
+        y = window["grab"][1]
+        for x in range(max(0, window["x"]) + 60, window["x"] + window["w"] // 3, 8):
+            if not any(left <= x < left + width and top <= y < top + height
+                       for left, top, width, height in above):
+                return x, y
+        return None
+
+    def raise_window(self, sandbox):
+        """Puts a window in front of all others: by its title bar, or by Alt+Tab."""
+        for steps in range(1, 9):
+            window = self.window(sandbox)
+            point = self.free_grab(window)
+            if point:
+                self.click(*point)
+                time.sleep(0.4)
+                return
+            hosts.xdotool(self.display, "keydown", "alt")
+            for _ in range(steps):
+                self.key("Tab")
+            hosts.xdotool(self.display, "keyup", "alt")
+            time.sleep(0.6)
+        raise hosts.Failure(f"{window['title']} can't be brought to the front")
 
     def tile(self, device):
         return next((one for one in self.layout().get("tiles", []) if one["device"] == device), None)
@@ -85,7 +119,7 @@ class Screen:
         tile = self.tile(device)
         if not tile:
             raise hosts.Failure(f"{self.machine.name} shows no tile of {device}")
-        start = window["grab"]
+        start = self.free_grab(window) or window["grab"]
         hosts.xdotool(self.display, "mousemove", str(int(start[0])), str(int(start[1])))
         time.sleep(0.2)
         hosts.xdotool(self.display, "mousedown", "1")
