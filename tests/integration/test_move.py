@@ -210,6 +210,31 @@ def test_killed_app_is_offered_from_its_snapshot(desk):
     end(desk, sandbox)
 
 
+def test_files_come_in_as_arguments(desk):
+    desktop, _ = pair_of(desk)
+    desktop.run(["sh", "-c", "echo from outside >~/note.txt"])
+    script = 'cat "$1" >copy; while :; do sleep 1; done'
+    with_file = desktop.run(["sh", "-c", "cd && exec moss run --with note.txt -- /bin/sh -c \"$1\" sh", "sh",
+                             script]).stdout.split()[-1]
+    hosts.wait_until("it read the file",
+                     lambda: desks.inside(desktop, "/home/moss/copy") == ["from outside\n"], seconds=10)
+    end(desk, with_file)
+
+
+def test_settings_reach_apps(desk):
+    desktop, _ = pair_of(desk)
+    sandbox = desks.run_app(desktop, "foot")
+    time.sleep(1)
+    desktop.call(*SESSION, "org.moss.Session1.SetSettings", "{'color-scheme': <'prefer-dark'>}")
+    hosts.wait_until("the app's settings say so", lambda: "prefer-dark" in "".join(
+        desks.inside(desktop, "/home/moss/.config/glib-2.0/settings/keyfile")), seconds=10)
+    later = desks.run_app(desktop, "foot")
+    hosts.wait_until("those of a later one too", lambda: "".join(desks.inside(
+        desktop, "/home/moss/.config/glib-2.0/settings/keyfile")).count("prefer-dark") >= 2, seconds=10)
+    desktop.moss("close", "--force", later)
+    end(desk, sandbox)
+
+
 def test_files_are_not_lost(desk):
     desktop, _ = pair_of(desk)
     sandbox = desks.run_app(desktop, "/bin/sh", "-c", "echo hello >letter.txt")
