@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,7 +16,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,22 +82,8 @@ run_criu (const char *program, int peer, gboolean private_run)
   _exit (127);
 }
 
-/* Being born in a cgroup is quick; being moved there waits for all processors. */
-static pid_t
-fork_into (int cgroup_dirfd)
-{
-  struct clone_args args = { .exit_signal = SIGCHLD };
-
-  if (cgroup_dirfd < 0)
-    return fork ();
-  args.flags = CLONE_INTO_CGROUP;
-  args.cgroup = cgroup_dirfd;
-  return syscall (SYS_clone3, &args, sizeof args);
-}
-
 MossCriuWorker *
-moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, int cgroup_dirfd,
-                      GError **error)
+moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError **error)
 {
   const char *program = moss_criu_program (config);
   MossCriuWorker *worker;
@@ -120,7 +104,7 @@ moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, int cg
       return NULL;
     }
 
-  pid = fork_into (cgroup_dirfd);
+  pid = fork ();
   if (pid == 0)
     run_criu (program, pair[1], private_run);
   close (pair[1]);
@@ -139,14 +123,29 @@ moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, int cg
 }
 
 static gboolean
-reap (pid_t pid, int flags)
+has_ended (pid_t pid)
 {
-  int r;
+  siginfo_t info = { 0 };
 
-  do
-    r = waitpid (pid, NULL, flags);
-  while (r < 0 && errno == EINTR);
-  return r != 0;
+  return waitid (P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+}
+
+static void
+reap (pid_t pid)
+{
+  while (waitpid (pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+}
+
+/* It ends by itself once its socket is closed or its answer is sent; a moment of grace lets it
+ * clean up what it made, and let go of tasks that it holds. */
+static void
+wait_for_end (pid_t pid)
+{
+  for (int i = 0; i < 400 && !has_ended (pid); i++)
+    g_usleep (i < 50 ? 200 : 5000);
+  if (!has_ended (pid))
+    kill (pid, SIGKILL);
 }
 
 void
@@ -154,26 +153,23 @@ moss_criu_worker_free (MossCriuWorker *worker)
 {
   if (worker->socket >= 0)
     close (worker->socket);
-  /* It ends by itself once its socket is closed or its answer is sent; a moment of grace lets
-   * it clean up what it made. */
-  for (int i = 0; i < 200; i++)
-    {
-      if (reap (worker->pid, WNOHANG))
-        {
-          g_free (worker);
-          return;
-        }
-      g_usleep (i < 50 ? 200 : 5000);
-    }
-  kill (worker->pid, SIGKILL);
-  reap (worker->pid, 0);
+  wait_for_end (worker->pid);
+  /* Helpers of a CRIU that was killed would sleep on for ever; its session is theirs alone, and
+   * until it is reaped nobody else can have its number. */
+  kill (-worker->pid, SIGKILL);
+  reap (worker->pid);
   g_free (worker);
 }
 
 static gpointer
 retire_thread (gpointer data)
 {
-  moss_criu_worker_free (data);
+  MossCriuWorker *worker = data;
+
+  close (worker->socket);
+  wait_for_end (worker->pid);
+  reap (worker->pid);
+  g_free (worker);
   return NULL;
 }
 

@@ -27,9 +27,9 @@ typedef struct
 /* Called for each "notify" with its name and pid (0: none). FALSE is passed on to CRIU as failure. */
 typedef gboolean (*MossCriuNotify) (const char *script, pid_t pid, gpointer data);
 
-/* private_run: it sees a fresh tmpfs at /run. cgroup_dirfd: the cgroup it is born in, or -1. */
+/* private_run: it sees a fresh tmpfs at /run. */
 MossCriuWorker *moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run,
-                                      int cgroup_dirfd, GError **error);
+                                      GError **error);
 
 /* Closes the socket, ends CRIU if it still runs and reaps it. */
 void moss_criu_worker_free (MossCriuWorker *worker);

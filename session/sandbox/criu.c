@@ -14,8 +14,8 @@
 #include "criu.h"
 #include "criu-cgroup.h"
 #include "criu-guard.h"
-#include "criu-leave.h"
 #include "criu-net.h"
+#include "criu-place.h"
 #include "criu-rpc.h"
 #include "criu-stats.h"
 
@@ -48,7 +48,7 @@ typedef struct
   gboolean frozen;
   pid_t init_pid;
   MossCriuWorker *worker;
-  MossCriuLeave *leave;
+  MossCriuPlace *inside, *outside;
   GError *error;
 } Move;
 
@@ -133,7 +133,7 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
 
-  move->worker = moss_criu_worker_new (move->config, FALSE, -1, error);
+  move->worker = moss_criu_worker_new (move->config, FALSE, error);
   if (move->worker == NULL)
     return NULL;
   fill_options (&opts, move->config, images_dirfd);
@@ -191,15 +191,17 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
 
   if (pid > 0 && move->init_pid == 0)
     move->init_pid = pid;
+  if (g_str_equal (script, "pre-restore")) /* comes right before init is forked */
+    return moss_criu_place_wait (g_steal_pointer (&move->inside), &move->error);
   if (g_str_equal (script, "setup-namespaces"))
     {
       /* Init exists, and all others will be its children. */
-      move->leave = moss_criu_leave_begin (move->cgroup_dirfd, move->worker->pid);
+      move->outside = moss_criu_place_outside (move->cgroup_dirfd, move->worker->pid);
       return moss_criu_raise_loopback (pid, &move->error);
     }
   if (!g_str_equal (script, "pre-resume"))
     return TRUE;
-  if (moss_criu_leave_wait (move->leave, &move->error)
+  if (moss_criu_place_wait (g_steal_pointer (&move->outside), &move->error)
       && moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
     {
       move->frozen = TRUE;
@@ -218,12 +220,16 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   MossCriu__Response *response;
   g_autoptr (MossCriuGuard) guard = NULL;
 
-  move->worker = moss_criu_worker_new (move->config, FALSE, move->cgroup_dirfd, error);
+  move->worker = moss_criu_worker_new (move->config, FALSE, error);
   if (move->worker == NULL)
     return NULL;
+  move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);
   guard = moss_criu_guard_new (move->worker->socket, move->cgroup_dirfd, move->worker->pid, error);
   if (guard == NULL)
-    return NULL;
+    {
+      moss_criu_place_wait (g_steal_pointer (&move->inside), NULL);
+      return NULL;
+    }
   fill_options (&opts, move->config, images_dirfd);
   opts.root = (char *) root_path;
   opts.has_rst_sibling = opts.rst_sibling = TRUE;
@@ -231,6 +237,11 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   request.opts = &opts;
   response = moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,
                                     on_restore_notify, move, error);
+  /* Not waited for when CRIU gave up early. */
+  if (move->inside != NULL)
+    moss_criu_place_wait (g_steal_pointer (&move->inside), NULL);
+  if (move->outside != NULL)
+    moss_criu_place_wait (g_steal_pointer (&move->outside), NULL);
   if (response == NULL || !response->success || !move->frozen
       || !moss_cgroup_wait_frozen (move->cgroup_dirfd, FREEZE_TIMEOUT_MS, &move->error))
     {
@@ -292,8 +303,6 @@ moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *r
     moss_criu__response__free_unpacked (response, NULL);
   if (move.worker != NULL)
     moss_criu_worker_retire (move.worker, move.frozen);
-  if (move.leave != NULL)
-    moss_criu_leave_end (move.leave);
   move.stats->done_at_us = g_get_monotonic_time ();
   g_clear_error (&move.error);
   return move.frozen;

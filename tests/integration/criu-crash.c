@@ -216,6 +216,31 @@ crash_dump (TestSandbox *s, gboolean kill_driver, guint after_us)
   return s;
 }
 
+/* A killed driver leaves its guard to us, which may have its last deed still before it. */
+static void
+wait_for_strays (pid_t but)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/children", (int) getpid ());
+
+  for (int i = 0; i < 400; i++)
+    {
+      g_autofree char *list = NULL;
+      g_auto (GStrv) pids = NULL;
+      guint n = 0;
+
+      while (waitpid (-1, NULL, WNOHANG) > 0)
+        ;
+      list = read_text (path);
+      pids = g_strsplit (list != NULL ? list : "", " ", 0);
+      for (guint k = 0; pids[k] != NULL; k++)
+        n += *pids[k] != '\0' && atoi (pids[k]) != but;
+      if (n == 0)
+        return;
+      g_usleep (5000);
+    }
+  g_error ("a process of a killed driver stays");
+}
+
 static void
 crash_restore (TestSandbox *from, TestSandbox *to, int images, gboolean kill_driver, guint after_us)
 {
@@ -234,8 +259,7 @@ crash_restore (TestSandbox *from, TestSandbox *to, int images, gboolean kill_dri
   if (test_sandbox_count (to) != before)
     g_error ("a copy has run: %d, not %d", test_sandbox_count (to), before);
   test_sandbox_kill (to);
-  while (waitpid (-1, NULL, WNOHANG) > 0)
-    ;
+  wait_for_strays (from->init);
   moss_cgroup_set_frozen (to->cgroup_dirfd, FALSE, NULL);
 }
 
