@@ -55,6 +55,7 @@ stand_guard (int lifeline, int cgroup_dirfd, int socket, pid_t criu_pid)
       usleep (1000);
     }
   kill (criu_pid, SIGKILL);
+  kill (-criu_pid, SIGKILL); /* its helpers: it has a session of its own */
   _exit (0);
 }
 
