@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -22,11 +24,30 @@
 #define BATCH_RANGES 512
 #define BATCH_BYTES (8u << 20)
 #define PAGEMAP_ENTRIES 8192
+#define SCAN_REGIONS 512
+#define MAX_SPARSE (64ull << 30) /* larger mappings are left to the dump by kernels before 6.7 */
 
 /* Kernel, Documentation/admin-guide/mm/pagemap.rst */
 #define ENTRY_PRESENT (1ull << 63)
 #define ENTRY_SWAPPED (1ull << 62)
 #define ENTRY_FILE_OR_SHARED (1ull << 61)
+
+#ifndef PAGEMAP_SCAN
+#define PAGE_IS_FILE (1 << 2)
+#define PAGE_IS_PRESENT (1 << 3)
+#define PAGE_IS_SWAPPED (1 << 4)
+#define PAGE_IS_PFNZERO (1 << 5)
+struct page_region
+{
+  guint64 start, end, categories;
+};
+struct pm_scan_arg
+{
+  guint64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
+  guint64 category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define PAGEMAP_SCAN _IOWR ('f', 16, struct pm_scan_arg)
+#endif
 
 typedef struct
 {
@@ -109,12 +130,48 @@ add_page (Reader *reader, guint64 address)
     flush (reader);
 }
 
+/* Linux 6.7: the kernel walks its page tables and names what is there. Without it a mapping of
+ * terabytes, as garbage collectors reserve them, takes a minute. TRUE when it could. */
+static gboolean
+scan_private (Reader *reader, int pagemap, guint64 start, guint64 end)
+{
+  struct page_region regions[SCAN_REGIONS];
+  struct pm_scan_arg scan = {
+    .size = sizeof scan,
+    .start = start,
+    .end = end,
+    .vec = (gsize) regions,
+    .vec_len = SCAN_REGIONS,
+    .category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO,
+    .category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO,
+    .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+    .return_mask = PAGE_IS_PRESENT,
+  };
+
+  while (scan.start < end && !is_full (reader, BATCH_BYTES))
+    {
+      int n = ioctl (pagemap, PAGEMAP_SCAN, &scan);
+
+      if (n < 0)
+        return FALSE;
+      for (int i = 0; i < n; i++)
+        for (guint64 at = regions[i].start; at < regions[i].end; at += PAGE)
+          add_page (reader, at);
+      if (scan.walk_end <= scan.start)
+        break;
+      scan.start = scan.walk_end;
+    }
+  return TRUE;
+}
+
 /* Anonymous pages of a private mapping, also those of a file that were written to. */
 static void
 read_private (Reader *reader, int pagemap, guint64 start, guint64 end)
 {
   guint64 entries[PAGEMAP_ENTRIES];
 
+  if (scan_private (reader, pagemap, start, end) || end - start > MAX_SPARSE)
+    return;
   for (guint64 at = start; at < end && !is_full (reader, BATCH_BYTES);)
     {
       gsize wanted = MIN ((end - at) / PAGE, PAGEMAP_ENTRIES) * sizeof entries[0];

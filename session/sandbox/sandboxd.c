@@ -219,7 +219,7 @@ main (int argc, char **argv)
 {
   g_autoptr (GMainLoop) loop = NULL;
   g_autoptr (GError) error = NULL;
-  Settings settings = { 0 };
+  static Settings settings;
 
   fill_standard_fds ();
   umask (022);
