@@ -341,7 +341,8 @@ GskTransform *
 moss_grab_get_transform (MossGrab *self, MossFrame *frame)
 {
   gboolean rtl;
-  double scale, x, past;
+  double scale, x, past, grip_x;
+  int width, height;
   GskTransform *transform = NULL;
 
   if (self->kind != MOVE || self->frame != frame || self->depth <= 0)
@@ -353,8 +354,11 @@ moss_grab_get_transform (MossGrab *self, MossFrame *frame)
   transform = gsk_transform_translate (transform, &GRAPHENE_POINT_INIT (x, self->y));
   transform = gsk_transform_rotate (transform, (rtl ? -1.6f : 1.6f) * self->depth);
   transform = gsk_transform_scale (transform, scale, scale);
-  return gsk_transform_translate (transform,
-                                  &GRAPHENE_POINT_INIT (-self->grip_x, -self->grip_y));
+  /* However it is held, most of it is to be seen beside the rail. */
+  moss_frame_get_outer_size (frame, &width, &height);
+  grip_x = rtl ? MIN (self->grip_x, width * 0.4) : MAX (self->grip_x, width * 0.6);
+  grip_x = self->grip_x + (grip_x - self->grip_x) * self->depth;
+  return gsk_transform_translate (transform, &GRAPHENE_POINT_INIT (-grip_x, -self->grip_y));
 }
 
 static void

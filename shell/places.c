@@ -51,9 +51,12 @@ rescale (int position, int *size, int old_room, int new_room)
 static gboolean
 is_sane (const MossPlace *place)
 {
-  return place->rect.width > 0 && place->rect.height > 0 && place->rect.width <= MAX_SIDE &&
-         place->rect.height <= MAX_SIDE && ABS (place->rect.x) <= MAX_SIDE &&
-         ABS (place->rect.y) <= MAX_SIDE && place->state <= MOSS_FRAME_FULLSCREEN;
+  const MossFrameRect *rect = &place->rect;
+
+  return rect->width > 0 && rect->height > 0 && rect->width <= MAX_SIDE &&
+         rect->height <= MAX_SIDE && rect->x >= -MAX_SIDE && rect->x <= MAX_SIDE &&
+         rect->y >= -MAX_SIDE && rect->y <= MAX_SIDE &&
+         place->state <= MOSS_FRAME_FULLSCREEN;
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include "style.h"
 
+#include <locale.h>
 #include <string.h>
 
 /* MossStyle: which colours are on. It follows org.gnome.desktop.interface when that schema
@@ -123,6 +124,7 @@ moss_style_get_settings (MossStyle *self)
   if (font != NULL)
     g_variant_dict_insert (&dict, "font", "s", font);
   g_variant_dict_insert (&dict, "scale", "d", dpi > 0 ? dpi / (96.0 * 1024.0) : 1.0);
+  g_variant_dict_insert (&dict, "locale", "s", setlocale (LC_MESSAGES, NULL));
   return g_variant_ref_sink (g_variant_dict_end (&dict));
 }
 
