@@ -60,13 +60,13 @@ moss_subsurface_commit (MossSurface *surface)
 }
 
 /* The order that the client asked for since the last commit. */
-static void
+static bool
 apply_order (MossSurface *parent)
 {
   MossStackEntry *entry;
 
   if (!parent->stack_changed)
-    return;
+    return false;
   parent->stack_changed = false;
   wl_list_init (&parent->stack);
   wl_list_for_each (entry, &parent->pending_stack, pending_link)
@@ -80,14 +80,15 @@ apply_order (MossSurface *parent)
         }
     }
   moss_surface_dirty (parent, MOSS_DIRTY_STACK);
+  return true;
 }
 
 void
 moss_subsurface_parent_applied (MossSurface *parent)
 {
   MossStackEntry *entry, *next;
+  bool moved = apply_order (parent);
 
-  apply_order (parent);
   wl_list_for_each_safe (entry, next, &parent->stack, link)
     {
       MossSubsurface *sub;
@@ -99,17 +100,15 @@ moss_subsurface_parent_applied (MossSurface *parent)
           sub->position_set = false;
           sub->x = sub->pending_x;
           sub->y = sub->pending_y;
+          moved = true;
           moss_surface_dirty (sub->surface, MOSS_DIRTY_SURFACE);
         }
       if (moss_subsurface_is_sync (sub->surface))
-        {
-          if (sub->has_cache)
-            apply_cache (sub);
-          else
-            moss_subsurface_parent_applied (sub->surface);
-        }
+        apply_cache (sub);
       moss_surface_update_mapped (sub->surface);
     }
+  if (moved)
+    moss_pointer_refocus (parent->display);
 }
 
 /* ---- requests ------------------------------------------------------------------------ */

@@ -193,15 +193,17 @@ static const struct xdg_surface_interface xdg_surface_implementation = {
 
 /* ---- commits ------------------------------------------------------------------------- */
 
+/* The letter wants an ack before the first buffer; other compositors are content with a
+ * configure that was sent, and clients have come to count on that. */
 bool
 moss_xdg_surface_pre_commit (MossSurface *surface)
 {
   MossXdgSurface *xdg = moss_surface_get_xdg (surface);
 
-  if (!xdg || xdg->configured || !surface->pending.buffer)
+  if (!xdg || xdg->initial_commit || !surface->pending.buffer)
     return true;
   wl_resource_post_error (xdg->resource, XDG_SURFACE_ERROR_UNCONFIGURED_BUFFER,
-                          "a buffer before the first configure was acked");
+                          "a buffer before the first configure");
   return false;
 }
 
