@@ -19,7 +19,7 @@ write_file (int cgroup_dirfd, const char *name, const char *text, GError **error
 
   if (fd >= 0)
     close (fd);
-  if (n == (ssize_t) strlen (text))
+  if (n == (ssize_t)strlen (text))
     return TRUE;
   g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED,
                "%s of the sandbox's control group can't be written: %s", name,
@@ -81,6 +81,6 @@ moss_cgroup_add (int cgroup_dirfd, pid_t pid, GError **error)
 {
   char text[16];
 
-  g_snprintf (text, sizeof text, "%d", (int) pid);
+  g_snprintf (text, sizeof text, "%d", (int)pid);
   return write_file (cgroup_dirfd, "cgroup.procs", text, error);
 }

@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* The few files of a cgroup v2 directory that a move needs. Errors are of MOSS_CRIU_ERROR. */
+/* The few files of a cgroup v2 directory that a move needs. Errors are of
+ * MOSS_CRIU_ERROR. */
 
 gboolean moss_cgroup_set_frozen (int cgroup_dirfd, gboolean frozen, GError **error);
 

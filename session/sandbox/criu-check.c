@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What this machine can do, and the cache in which CRIU keeps it.
  *
- * CRIU finds out what the kernel offers at each start (tens of ms, inside the freeze) unless it
- * finds /run/criu.kdat, which it writes only when /run is a tmpfs. Where it isn't (containers), the
- * cache is made on a private tmpfs and copied; it is made anew at each call, as it is
- * only good for the running kernel. */
+ * CRIU finds out what the kernel offers at each start (tens of ms, inside the freeze)
+ * unless it finds /run/criu.kdat, which it writes only when /run is a tmpfs. Where it
+ * isn't (containers), the cache is made on a private tmpfs and copied; it is made anew at
+ * each call, as it is only good for the running kernel. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-rpc.h"
 #include "criu-stats.h"
@@ -43,8 +43,8 @@ moss_criu_version (const MossCriuConfig *config, GError **error)
   char *text = NULL;
 
   if (response != NULL && response->version != NULL)
-    text = g_strdup_printf ("%d.%d.%d", response->version->major, response->version->minor,
-                            response->version->sublevel);
+    text = g_strdup_printf ("%d.%d.%d", response->version->major,
+                            response->version->minor, response->version->sublevel);
   else
     g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_MISSING, "%s",
                  local != NULL ? local->message : "CRIU does not tell its version");
@@ -67,7 +67,8 @@ is_old (const char *version)
   return FALSE;
 }
 
-/* FEATURE_CHECK fills the cache, and with keep_open CRIU stays, and with it its private /run. */
+/* FEATURE_CHECK fills the cache, and with keep_open CRIU stays, and with it its private
+ * /run. */
 static char *
 make_cache (const MossCriuConfig *config, gsize *size, GError **error)
 {
@@ -86,7 +87,7 @@ make_cache (const MossCriuConfig *config, gsize *size, GError **error)
   if (response == NULL)
     return NULL;
   moss_criu__response__free_unpacked (response, NULL);
-  path = g_strdup_printf ("/proc/%d/root" CACHE_FILE, (int) worker->pid);
+  path = g_strdup_printf ("/proc/%d/root" CACHE_FILE, (int)worker->pid);
   return moss_criu_read_tail (AT_FDCWD, path, MAX_CACHE, size);
 }
 
@@ -102,8 +103,8 @@ renew_cache (const MossCriuConfig *config)
     return; /* CRIU keeps it there by itself. */
   bytes = make_cache (config, &size, &error);
   if (bytes == NULL || size == 0 || size >= MAX_CACHE
-      || !g_file_set_contents_full (CACHE_FILE, bytes, size, G_FILE_SET_CONTENTS_CONSISTENT,
-                                    0600, &error))
+      || !g_file_set_contents_full (CACHE_FILE, bytes, size,
+                                    G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
     g_debug ("no cache of kernel features: %s", error != NULL ? error->message : "empty");
 }
 
@@ -121,7 +122,8 @@ check_kernel (const MossCriuConfig *config, GStrvBuilder *problems)
                             g_strstrip (response->cr_errmsg));
   else
     text = g_strdup_printf ("apps can't travel: the kernel lacks what CRIU needs%s%s",
-                            error != NULL ? ": " : "", error != NULL ? error->message : "");
+                            error != NULL ? ": " : "",
+                            error != NULL ? error->message : "");
   if (text != NULL)
     g_strv_builder_add (problems, text);
   if (response != NULL)
@@ -140,8 +142,8 @@ moss_criu_check (const MossCriuConfig *config)
   else if (is_old (version))
     {
       g_autofree char *text
-          = g_strdup_printf ("apps can't travel: CRIU %s is too old, %s is needed", version,
-                             MOSS_CRIU_VERSION_NEEDED);
+          = g_strdup_printf ("apps can't travel: CRIU %s is too old, %s is needed",
+                             version, MOSS_CRIU_VERSION_NEEDED);
 
       g_strv_builder_add (problems, text);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* While CRIU restores, the death of this process must not let the restored tasks run: CRIU would
- * find its socket closed at "pre-resume", log it and go on. With the guard the socket stays
- * open, CRIU waits, and the guard kills everything in the cgroup (CRIU too). */
+/* While CRIU restores, the death of this process must not let the restored tasks run:
+ * CRIU would find its socket closed at "pre-resume", log it and go on. With the guard the
+ * socket stays open, CRIU waits, and the guard kills everything in the cgroup (CRIU too).
+ */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-guard.h"
 #include "criu.h"

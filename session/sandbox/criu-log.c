@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Turns what CRIU says about a failure into a sentence for people. CRIU's wording is matched by
- * stable parts of its messages; what matches nothing is quoted. */
+/* Turns what CRIU says about a failure into a sentence for people. CRIU's wording is
+ * matched by stable parts of its messages; what matches nothing is quoted. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-rpc.h"
 #include "criu-stats.h"
@@ -12,11 +12,11 @@
 
 typedef struct
 {
-  const char *part;   /* of CRIU's message */
+  const char *part; /* of CRIU's message */
   int code;
   const char *reason; /* goes after "NAME can't travel: " or "can't be brought back: " */
-  const char *from;   /* %s in reason is what stands between from and to in the message; */
-  const char *to;     /* to "" means the end of the line */
+  const char *from; /* %s in reason is what stands between from and to in the message; */
+  const char *to;   /* to "" means the end of the line */
 } Known;
 
 static const Known known[] = {
@@ -65,10 +65,10 @@ static const Known known[] = {
     "this machine's processor keeps its registers in another way", NULL, NULL },
   { "has bad build-ID", MOSS_CRIU_ERROR_INCOMPATIBLE,
     "%s is another version on this machine", "File ", " has bad" },
-  { "has bad size", MOSS_CRIU_ERROR_INCOMPATIBLE,
-    "%s is another version on this machine", "File ", " has bad" },
-  { "has bad mode", MOSS_CRIU_ERROR_INCOMPATIBLE,
-    "%s has another mode on this machine", "File ", " has bad" },
+  { "has bad size", MOSS_CRIU_ERROR_INCOMPATIBLE, "%s is another version on this machine",
+    "File ", " has bad" },
+  { "has bad mode", MOSS_CRIU_ERROR_INCOMPATIBLE, "%s has another mode on this machine",
+    "File ", " has bad" },
   { "Can't open file", MOSS_CRIU_ERROR_INCOMPATIBLE, "%s is missing on this machine",
     "Can't open file ", " on" },
 };
@@ -95,7 +95,8 @@ fill_reason (const Known *k, const char *line)
   if (hole == NULL)
     return g_strdup (k->reason);
   found = cut_out (line, k->from, k->to);
-  return g_strdup_printf ("%.*s%s%s", (int) (hole - k->reason), k->reason, found, hole + 2);
+  return g_strdup_printf ("%.*s%s%s", (int)(hole - k->reason), k->reason, found,
+                          hole + 2);
 }
 
 /* The text of an error line without time stamp and source line; NULL for other lines. */
@@ -116,8 +117,8 @@ error_text (const char *line)
 static GError *
 make_error (int code, const char *name, gboolean restore, const char *reason)
 {
-  return g_error_new (MOSS_CRIU_ERROR, code, restore ? "%s can't go on here: %s"
-                                                     : "%s can't travel: %s",
+  return g_error_new (MOSS_CRIU_ERROR, code,
+                      restore ? "%s can't go on here: %s" : "%s can't travel: %s",
                       name != NULL ? name : "the app", reason);
 }
 
@@ -150,16 +151,18 @@ moss_criu_explain_log (const char *log, const char *name, gboolean restore)
 }
 
 void
-moss_criu_explain (GError **error, const MossCriuConfig *config, gboolean restore,
-                   const MossCriu__Response *response, int images_dirfd)
+moss_criu_explain (GError **error,
+                   const MossCriuConfig *config,
+                   gboolean restore,
+                   const MossCriu__Response *response,
+                   int images_dirfd)
 {
   g_autofree char *log = moss_criu_read_tail (images_dirfd, "criu.log", MAX_LOG, NULL);
   const char *message = response != NULL ? response->cr_errmsg : NULL;
-  g_autofree char *all
-      = g_strdup_printf ("%s%s%s\n%s", message != NULL && strstr (message, "Error (") == NULL
-                                           ? "Error (rpc): "
-                                           : "",
-                         message != NULL ? message : "", "", log != NULL ? log : "");
+  g_autofree char *all = g_strdup_printf (
+      "%s%s%s\n%s",
+      message != NULL && strstr (message, "Error (") == NULL ? "Error (rpc): " : "",
+      message != NULL ? message : "", "", log != NULL ? log : "");
 
   g_clear_error (error);
   g_propagate_error (error, moss_criu_explain_log (all, config->name, restore));

@@ -32,13 +32,15 @@ moss_criu_raise_loopback (pid_t pid, GError **error)
   if (own < 0 || its < 0 || setns (its, CLONE_NEWNET) != 0)
     {
       g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED,
-                   "can't enter the network namespace of the sandbox: %s", g_strerror (errno));
+                   "can't enter the network namespace of the sandbox: %s",
+                   g_strerror (errno));
       return FALSE;
     }
   raised = raise_here ();
   raise_errno = errno;
   if (setns (own, CLONE_NEWNET) != 0)
-    g_error ("this thread can't leave a sandbox's network namespace: %s", g_strerror (errno));
+    g_error ("this thread can't leave a sandbox's network namespace: %s",
+             g_strerror (errno));
   if (!raised)
     g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED,
                  "the loopback interface does not come up: %s", g_strerror (raise_errno));

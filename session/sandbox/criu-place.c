@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Changing a process's cgroup waits some ms for all processors (the kernel's
- * cgroup_threadgroup_rwsem), so a thread does it while CRIU goes on. To be born there with
- * CLONE_INTO_CGROUP is no way: Linux 6.18 kills what is born into a cgroup that was ever killed.
+ * cgroup_threadgroup_rwsem), so a thread does it while CRIU goes on. To be born there
+ * with CLONE_INTO_CGROUP is no way: Linux 6.18 kills what is born into a cgroup that was
+ * ever killed.
  *
- * The place outside is a leaf beside the sandbox's cgroup: a cgroup with controllers switched on
- * for its children can't hold processes itself. It stays there, for all. */
+ * The place outside is a leaf beside the sandbox's cgroup: a cgroup with controllers
+ * switched on for its children can't hold processes itself. It stays there, for all. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-place.h"
 #include "criu-cgroup.h"

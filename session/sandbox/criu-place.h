@@ -12,7 +12,8 @@ typedef struct _MossCriuPlace MossCriuPlace;
 MossCriuPlace *moss_criu_place_inside (int cgroup_dirfd, pid_t criu_pid);
 MossCriuPlace *moss_criu_place_outside (int cgroup_dirfd, pid_t criu_pid);
 
-/* Waits until it is done and frees place. FALSE when it failed, or place is NULL: it never began. */
+/* Waits until it is done and frees place. FALSE when it failed, or place is NULL: it
+ * never began. */
 gboolean moss_criu_place_wait (MossCriuPlace *place, GError **error);
 
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `criu swrk`: one process per request, spoken to over a seqpacket socket pair. CRIU opens our
- * file descriptors through /proc/PID/fd of whoever made the socket pair, that is us, so the
- * numbers in a request are our own. */
+/* `criu swrk`: one process per request, spoken to over a seqpacket socket pair. CRIU
+ * opens our file descriptors through /proc/PID/fd of whoever made the socket pair, that
+ * is us, so the numbers in a request are our own. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-rpc.h"
 
@@ -25,8 +25,8 @@
 const char *
 moss_criu_program (const MossCriuConfig *config)
 {
-  static const char *const places[]
-      = { MOSS_LIBEXECDIR "/criu", "/usr/sbin/criu", "/usr/bin/criu", "/usr/local/sbin/criu" };
+  static const char *const places[] = { MOSS_LIBEXECDIR "/criu", "/usr/sbin/criu",
+                                        "/usr/bin/criu", "/usr/local/sbin/criu" };
 
   if (config != NULL && config->program != NULL)
     return config->program;
@@ -36,8 +36,9 @@ moss_criu_program (const MossCriuConfig *config)
   return places[0];
 }
 
-/* A dump that loses its CRIU half way can take the app with it: its threads may be in the middle
- * of code that CRIU lent them. So it must not be what goes when memory runs out. */
+/* A dump that loses its CRIU half way can take the app with it: its threads may be in the
+ * middle of code that CRIU lent them. So it must not be what goes when memory runs out.
+ */
 static void
 protect_from_oom (void)
 {
@@ -75,10 +76,12 @@ run_criu (const char *program, int peer, gboolean private_run)
       dup2 (null, i);
   close_range (CHILD_SOCKET + 1, ~0u, 0);
   if (private_run
-      && (unshare (CLONE_NEWNS) != 0 || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
-          || mount ("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m") != 0))
+      && (unshare (CLONE_NEWNS) != 0
+          || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+          || mount ("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+                 != 0))
     _exit (126);
-  execve (program, (char *const *) argv, (char *const *) env);
+  execve (program, (char *const *)argv, (char *const *)env);
   _exit (127);
 }
 
@@ -127,7 +130,8 @@ has_ended (pid_t pid)
 {
   siginfo_t info = { 0 };
 
-  return waitid (P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+  return waitid (P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0
+         || info.si_pid == pid;
 }
 
 static void
@@ -137,8 +141,8 @@ reap (pid_t pid)
     ;
 }
 
-/* It ends by itself once its socket is closed or its answer is sent; a moment of grace lets it
- * clean up what it made, and let go of tasks that it holds. */
+/* It ends by itself once its socket is closed or its answer is sent; a moment of grace
+ * lets it clean up what it made, and let go of tasks that it holds. */
 static void
 wait_for_end (pid_t pid)
 {
@@ -154,8 +158,8 @@ moss_criu_worker_free (MossCriuWorker *worker)
   if (worker->socket >= 0)
     close (worker->socket);
   wait_for_end (worker->pid);
-  /* Helpers of a CRIU that was killed would sleep on for ever; its session is theirs alone, and
-   * until it is reaped nobody else can have its number. */
+  /* Helpers of a CRIU that was killed would sleep on for ever; its session is theirs
+   * alone, and until it is reaped nobody else can have its number. */
   kill (-worker->pid, SIGKILL);
   reap (worker->pid);
   g_free (worker);
@@ -193,7 +197,7 @@ send_request (MossCriuWorker *worker, const MossCriu__Request *request, GError *
   do
     n = send (worker->socket, bytes, size, MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
-  if (n == (ssize_t) size)
+  if (n == (ssize_t)size)
     return TRUE;
   g_set_error (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_PROTOCOL,
                "CRIU takes no request: %s", n < 0 ? g_strerror (errno) : "cut short");
@@ -210,7 +214,7 @@ receive_response (MossCriuWorker *worker, guint timeout_s, GError **error)
   int r;
 
   do
-    r = poll (&wait, 1, (int) timeout_s * 1000);
+    r = poll (&wait, 1, (int)timeout_s * 1000);
   while (r < 0 && errno == EINTR);
   if (r == 0)
     {
@@ -235,8 +239,11 @@ receive_response (MossCriuWorker *worker, guint timeout_s, GError **error)
 }
 
 static gboolean
-answer_notify (MossCriuWorker *worker, const MossCriu__Response *response,
-               MossCriuNotify notify, gpointer data, GError **error)
+answer_notify (MossCriuWorker *worker,
+               const MossCriu__Response *response,
+               MossCriuNotify notify,
+               gpointer data,
+               GError **error)
 {
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   const MossCriu__Notify *note = response->notify;
@@ -245,13 +252,18 @@ answer_notify (MossCriuWorker *worker, const MossCriu__Response *response,
   request.type = MOSS_CRIU_NOTIFY;
   request.has_notify_success = TRUE;
   request.notify_success
-      = notify == NULL || notify (script, note != NULL && note->has_pid ? note->pid : 0, data);
+      = notify == NULL
+        || notify (script, note != NULL && note->has_pid ? note->pid : 0, data);
   return send_request (worker, &request, error);
 }
 
 MossCriu__Response *
-moss_criu_worker_call (MossCriuWorker *worker, const MossCriu__Request *request,
-                       guint timeout_s, MossCriuNotify notify, gpointer data, GError **error)
+moss_criu_worker_call (MossCriuWorker *worker,
+                       const MossCriu__Request *request,
+                       guint timeout_s,
+                       MossCriuNotify notify,
+                       gpointer data,
+                       GError **error)
 {
   if (!send_request (worker, request, error))
     return NULL;

@@ -24,33 +24,40 @@ typedef struct
   int socket;
 } MossCriuWorker;
 
-/* Called for each "notify" with its name and pid (0: none). FALSE is passed on to CRIU as failure. */
+/* Called for each "notify" with its name and pid (0: none). FALSE is passed on to CRIU as
+ * failure. */
 typedef gboolean (*MossCriuNotify) (const char *script, pid_t pid, gpointer data);
 
 /* private_run: it sees a fresh tmpfs at /run. */
-MossCriuWorker *moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run,
-                                      GError **error);
+MossCriuWorker *
+moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError **error);
 
 /* Closes the socket, ends CRIU if it still runs and reaps it. */
 void moss_criu_worker_free (MossCriuWorker *worker);
 
-/* The same; with in_background it is done by a thread, as a CRIU whose work is done takes some ms to
- * end. */
+/* The same; with in_background it is done by a thread, as a CRIU whose work is done takes
+ * some ms to end. */
 void moss_criu_worker_retire (MossCriuWorker *worker, gboolean in_background);
 
-/* Sends the request, serves the notifications and gives back the answer, also one that says no.
- * NULL when CRIU went away, was silent for timeout_s or talked nonsense. Free with
- * moss_criu__response__free_unpacked(). */
+/* Sends the request, serves the notifications and gives back the answer, also one that
+ * says no. NULL when CRIU went away, was silent for timeout_s or talked nonsense. Free
+ * with moss_criu__response__free_unpacked(). */
 MossCriu__Response *moss_criu_worker_call (MossCriuWorker *worker,
-                                           const MossCriu__Request *request, guint timeout_s,
-                                           MossCriuNotify notify, gpointer data,
+                                           const MossCriu__Request *request,
+                                           guint timeout_s,
+                                           MossCriuNotify notify,
+                                           gpointer data,
                                            GError **error);
 
 const char *moss_criu_program (const MossCriuConfig *config);
 
-/* A sentence for a failure, from CRIU's answer and its log in images_dirfd (may be -1). */
-void moss_criu_explain (GError **error, const MossCriuConfig *config, gboolean restore,
-                        const MossCriu__Response *response, int images_dirfd);
+/* A sentence for a failure, from CRIU's answer and its log in images_dirfd (may be -1).
+ */
+void moss_criu_explain (GError **error,
+                        const MossCriuConfig *config,
+                        gboolean restore,
+                        const MossCriu__Response *response,
+                        int images_dirfd);
 
 /* The same from the text of a log alone. Free with g_error_free(). */
 GError *moss_criu_explain_log (const char *log, const char *name, gboolean restore);

@@ -24,7 +24,7 @@ moss_criu_read_tail (int dirfd, const char *name, gsize max, gsize *size)
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
     {
       text = g_malloc0 (max + 1);
-      n = pread (fd, text, max, MAX (0, st.st_size - (off_t) max));
+      n = pread (fd, text, max, MAX (0, st.st_size - (off_t)max));
     }
   if (fd >= 0)
     close (fd);
@@ -53,7 +53,7 @@ moss_criu_read_dump_stats (int images_dirfd, MossCriuStats *stats)
   if (header[0] != SERVICE_MAGIC || header[1] != STATS_MAGIC
       || header[2] > size - HEADER_SIZE)
     return;
-  message = moss_criu__stats__unpack (NULL, header[2], (guint8 *) bytes + HEADER_SIZE);
+  message = moss_criu__stats__unpack (NULL, header[2], (guint8 *)bytes + HEADER_SIZE);
   if (message == NULL)
     return;
   if (message->dump != NULL)

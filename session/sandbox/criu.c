@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Dump and restore.
  *
- * Dump: CRIU is told to leave the tasks running. At its "post-dump" everything is written and every
- * task still hangs in ptrace; there the cgroup is frozen, so that when CRIU lets go, no task
- * executes one instruction of its own. Whatever fails before leaves the app running.
+ * Dump: CRIU is told to leave the tasks running. At its "post-dump" everything is written
+ * and every task still hangs in ptrace; there the cgroup is frozen, so that when CRIU
+ * lets go, no task executes one instruction of its own. Whatever fails before leaves the
+ * app running.
  *
  * Restore: CRIU works inside the sandbox's cgroup, so that all it makes is born there. At
- * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is frozen before
- * it lets go. The network namespace is made empty, with nothing but loopback up: that is all a
- * sandbox ever has at its own. CRIU goes on even when that notification fails or we are gone, so a guard process
- * keeps the other end of its socket open and kills the cgroup should we die in between. */
+ * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is
+ * frozen before it lets go. The network namespace is made empty, with nothing but
+ * loopback up: that is all a sandbox ever has at its own. CRIU goes on even when that
+ * notification fails or we are gone, so a guard process keeps the other end of its socket
+ * open and kills the cgroup should we die in between. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu.h"
 #include "criu-cgroup.h"
@@ -64,7 +66,7 @@ fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_
   opts->images_dir_fd = images_dirfd;
   opts->has_log_level = TRUE;
   opts->log_level = config->log_level > 0 ? config->log_level : 1;
-  opts->log_file = (char *) LOG_FILE;
+  opts->log_file = (char *)LOG_FILE;
   opts->has_notify_scripts = opts->notify_scripts = TRUE;
   opts->has_file_locks = opts->file_locks = TRUE;
   opts->has_link_remap = opts->link_remap = TRUE;
@@ -73,8 +75,8 @@ fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_
   opts->has_manage_cgroups_mode = TRUE;
   opts->manage_cgroups_mode = CGROUPS_IGNORE;
   opts->has_ghost_limit = TRUE;
-  opts->ghost_limit = config->ghost_limit != 0 ? MIN (config->ghost_limit, G_MAXUINT32)
-                                               : GHOST_LIMIT;
+  opts->ghost_limit
+      = config->ghost_limit != 0 ? MIN (config->ghost_limit, G_MAXUINT32) : GHOST_LIMIT;
   /* Saves some 30 ms of the freeze: CRIU would run ip and iptables a dozen times. */
   opts->has_empty_ns = TRUE;
   opts->empty_ns = CLONE_NEWNET;
@@ -96,7 +98,10 @@ drop_log (const MossCriuConfig *config, int images_dirfd)
 
 /* The message of a hook that failed says more than CRIU's log about it. */
 static void
-fail (Move *move, gboolean restore, const MossCriu__Response *response, int images_dirfd,
+fail (Move *move,
+      gboolean restore,
+      const MossCriu__Response *response,
+      int images_dirfd,
       GError **error)
 {
   if (move->error != NULL)
@@ -116,7 +121,8 @@ on_dump_notify (const char *script, pid_t pid, gpointer data)
 
   if (g_str_equal (script, "pre-dump"))
     return move->before_freeze == NULL || move->before_freeze (move->data, &move->error);
-  if (g_str_equal (script, "network-lock")) /* comes right after the last task was stopped */
+  if (g_str_equal (script,
+                   "network-lock")) /* comes right after the last task was stopped */
     move->stats->frozen_at_us = g_get_monotonic_time ();
   if (!g_str_equal (script, "post-dump"))
     return TRUE;
@@ -147,13 +153,21 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
 }
 
 gboolean
-moss_criu_dump (const MossCriuConfig *config, pid_t init_pid, int images_dirfd,
-                int cgroup_dirfd, MossCriuHook before_freeze, gpointer data,
-                MossCriuStats *stats, GError **error)
+moss_criu_dump (const MossCriuConfig *config,
+                pid_t init_pid,
+                int images_dirfd,
+                int cgroup_dirfd,
+                MossCriuHook before_freeze,
+                gpointer data,
+                MossCriuStats *stats,
+                GError **error)
 {
   MossCriuStats ignored = { 0 };
-  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd, .data = data,
-                .before_freeze = before_freeze, .stats = stats != NULL ? stats : &ignored };
+  Move move = { .config = config,
+                .cgroup_dirfd = cgroup_dirfd,
+                .data = data,
+                .before_freeze = before_freeze,
+                .stats = stats != NULL ? stats : &ignored };
   MossCriu__Response *response;
   g_autoptr (GError) local = NULL;
   gboolean done;
@@ -224,14 +238,15 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   if (move->worker == NULL)
     return NULL;
   move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);
-  guard = moss_criu_guard_new (move->worker->socket, move->cgroup_dirfd, move->worker->pid, error);
+  guard = moss_criu_guard_new (move->worker->socket, move->cgroup_dirfd,
+                               move->worker->pid, error);
   if (guard == NULL)
     {
       moss_criu_place_wait (g_steal_pointer (&move->inside), NULL);
       return NULL;
     }
   fill_options (&opts, move->config, images_dirfd);
-  opts.root = (char *) root_path;
+  opts.root = (char *)root_path;
   opts.has_rst_sibling = opts.rst_sibling = TRUE;
   request.type = MOSS_CRIU_RESTORE;
   request.opts = &opts;
@@ -270,19 +285,25 @@ bury (Move *move)
 }
 
 gboolean
-moss_criu_restore (const MossCriuConfig *config, int images_dirfd, const char *root_path,
-                   int cgroup_dirfd, pid_t *init_pid, MossCriuStats *stats, GError **error)
+moss_criu_restore (const MossCriuConfig *config,
+                   int images_dirfd,
+                   const char *root_path,
+                   int cgroup_dirfd,
+                   pid_t *init_pid,
+                   MossCriuStats *stats,
+                   GError **error)
 {
   MossCriuStats ignored = { 0 };
-  Move move = { .config = config, .cgroup_dirfd = cgroup_dirfd,
+  Move move = { .config = config,
+                .cgroup_dirfd = cgroup_dirfd,
                 .stats = stats != NULL ? stats : &ignored };
   MossCriu__Response *response;
   g_autoptr (GError) local = NULL;
 
   memset (move.stats, 0, sizeof *move.stats);
   move.stats->started_us = g_get_monotonic_time ();
-  /* Tasks that are already in the sandbox's user namespace, some still with our own id there, look
-   * for images by name; that needs the right to search the directory. */
+  /* Tasks that are already in the sandbox's user namespace, some still with our own id
+   * there, look for images by name; that needs the right to search the directory. */
   if (fchmod (images_dirfd, 0711) != 0)
     g_debug ("the images' directory keeps its mode: %s", g_strerror (errno));
   response = ask_restore (&move, images_dirfd, root_path, &local);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The gate between a stranger's CRIU images and a CRIU that runs as root and believes them.
+/* The gate between a stranger's CRIU images and a CRIU that runs as root and believes
+ * them.
  *
- * Policy: an image is of a kind in the table below, a regular file, begins with its kind's magic number,
- * is bounded, and consists of entries that protobuf-c can read with no field that this file's
- * schema does not have. What may stand in them is said at the head of image-tasks.c,
- * image-memory.c, image-files.c, image-extras.c and image-spaces.c. What one image says of another is
- * true. The network namespace is made new and empty, so nothing about it may stand there. Old forms of images, which CRIU reads where the new one is missing, are
- * not in the table: what the table lacks is refused. Pages and bytes in pipes and sockets are data
- * of the app and may be anything. */
+ * Policy: an image is of a kind in the table below, a regular file, begins with its
+ * kind's magic number, is bounded, and consists of entries that protobuf-c can read with
+ * no field that this file's schema does not have. What may stand in them is said at the
+ * head of image-tasks.c, image-memory.c, image-files.c, image-extras.c and
+ * image-spaces.c. What one image says of another is true. The network namespace is made
+ * new and empty, so nothing about it may stand there. Old forms of images, which CRIU
+ * reads where the new one is missing, are not in the table: what the table lacks is
+ * refused. Pages and bytes in pipes and sockets are data of the app and may be anything.
+ */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -37,11 +40,11 @@ typedef enum
 
 typedef struct
 {
-  const char *name;     /* before "-NUMBER.img" or ".img" */
+  const char *name; /* before "-NUMBER.img" or ".img" */
   Numbering numbering;
-  guint32 magic;        /* 0: raw bytes, no header */
-  ImageChecker check;   /* NULL: only its size counts */
-  int rank;             /* what others refer to is read first */
+  guint32 magic;      /* 0: raw bytes, no header */
+  ImageChecker check; /* NULL: only its size counts */
+  int rank;           /* what others refer to is read first */
 } ImageKind;
 
 static const ImageKind kinds[] = {
@@ -81,11 +84,10 @@ static const ImageKind kinds[] = {
 static const MossImageMount default_mounts[] = {
   { "/", "overlay" }, { "/proc", "proc" }, { "/dev/pts", "devpts" }, { NULL, NULL }
 };
-static const MossImageDevice default_devices[] = {
-  { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-  { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
-  { NULL, 0, 0 }
-};
+static const MossImageDevice default_devices[]
+    = { { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
+        { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+        { NULL, 0, 0 } };
 static const MossImagePolicy default_policy = {
   .first_id = 1900019712u,
   .n_ids = 65536,
@@ -103,7 +105,8 @@ moss_image_policy_default (void)
   return &default_policy;
 }
 
-/* ---- names --------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------
+ */
 
 static gboolean
 parse_number (const char *text, const char *end, Numbering numbering, guint32 *number)
@@ -117,7 +120,7 @@ parse_number (const char *text, const char *end, Numbering numbering, guint32 *n
     {
       int digit = g_ascii_xdigit_value (*text);
 
-      if (digit < 0 || digit >= (int) base || g_ascii_isupper (*text))
+      if (digit < 0 || digit >= (int)base || g_ascii_isupper (*text))
         return FALSE;
       value = value * base + digit;
       if (value > G_MAXUINT32)
@@ -152,7 +155,8 @@ find_kind (const char *name, guint32 *number)
   return NULL;
 }
 
-/* ---- the set ------------------------------------------------------------------------- */
+/* ---- the set -------------------------------------------------------------------------
+ */
 
 static void
 free_file (gpointer data)
@@ -218,19 +222,21 @@ check_pages (ImageSet *s, guint64 size, GError **error)
   if (size % PAGE != 0 || size / PAGE >= G_MAXINT32)
     return image_corrupt (s, error, "is not made of whole pages");
   g_hash_table_insert (s->pages, GUINT_TO_POINTER (s->number),
-                       GUINT_TO_POINTER ((guint) (size / PAGE) + 1));
+                       GUINT_TO_POINTER ((guint)(size / PAGE) + 1));
   return TRUE;
 }
 
 static gboolean
-check_data (ImageSet *s, const ImageKind *kind, const guint8 *data, gsize size, GError **error)
+check_data (
+    ImageSet *s, const ImageKind *kind, const guint8 *data, gsize size, GError **error)
 {
   ImageReader r = { .set = s, .data = data, .size = size };
 
   if (kind->magic != 0)
     {
       /* The inventory alone has no common magic before its own. */
-      if (kind->check != image_check_inventory && !image_read_magic (&r, COMMON_MAGIC, error))
+      if (kind->check != image_check_inventory
+          && !image_read_magic (&r, COMMON_MAGIC, error))
         return FALSE;
       if (!image_read_magic (&r, kind->magic, error))
         return FALSE;
@@ -238,7 +244,8 @@ check_data (ImageSet *s, const ImageKind *kind, const guint8 *data, gsize size, 
   return kind->check (&r, error);
 }
 
-/* ---- the directory ------------------------------------------------------------------- */
+/* ---- the directory -------------------------------------------------------------------
+ */
 
 typedef struct
 {
@@ -279,8 +286,9 @@ list_images (ImageSet *s, int images_dirfd, GPtrArray *list, GError **error)
       kind = find_kind (entry->d_name, &number);
       if (kind == NULL || list->len >= MAX_FILES)
         {
-          ok = image_denied (s, error, kind == NULL ? "is not an image that may travel"
-                                                    : "is one image too many");
+          ok = image_denied (s, error,
+                             kind == NULL ? "is not an image that may travel"
+                                          : "is one image too many");
           break;
         }
       l = g_new (Listed, 1);
@@ -304,7 +312,7 @@ check_mapped (ImageSet *s, const Listed *l, int fd, gsize size, GError **error)
   if (size > MAX_IMAGE)
     return image_denied (s, error, "is too big");
   if (size == 0)
-    return check_data (s, l->kind, (const guint8 *) "", 0, error);
+    return check_data (s, l->kind, (const guint8 *)"", 0, error);
   map = mmap (NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (map == MAP_FAILED)
     return image_corrupt (s, error, "can't be read: %s", g_strerror (errno));
@@ -314,7 +322,8 @@ check_mapped (ImageSet *s, const Listed *l, int fd, gsize size, GError **error)
 }
 
 static gboolean
-check_listed (ImageSet *s, const Listed *l, int images_dirfd, guint64 *total, GError **error)
+check_listed (
+    ImageSet *s, const Listed *l, int images_dirfd, guint64 *total, GError **error)
 {
   int fd = openat (images_dirfd, l->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   struct stat st;
@@ -352,7 +361,7 @@ moss_image_check (int images_dirfd, const MossImagePolicy *policy, GError **erro
   ok = list_images (&set, images_dirfd, list, error);
   for (int rank = 0; ok && rank <= LAST_RANK; rank++)
     for (guint i = 0; ok && i < list->len; i++)
-      if (((Listed *) list->pdata[i])->kind->rank == rank)
+      if (((Listed *)list->pdata[i])->kind->rank == rank)
         ok = check_listed (&set, list->pdata[i], images_dirfd, &total, error);
   set.name = NULL;
   ok = ok && image_cross_tasks (&set, error) && image_cross_memory (&set, error)
@@ -362,8 +371,11 @@ moss_image_check (int images_dirfd, const MossImagePolicy *policy, GError **erro
 }
 
 gboolean
-moss_image_check_one (const char *name, const guint8 *data, gsize size,
-                      const MossImagePolicy *policy, GError **error)
+moss_image_check_one (const char *name,
+                      const guint8 *data,
+                      gsize size,
+                      const MossImagePolicy *policy,
+                      GError **error)
 {
   ImageSet set;
   const ImageKind *kind;

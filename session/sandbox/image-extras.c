@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What belongs to files: deleted files that are still open, terminals, locks, and what is under way
- * in pipes and sockets.
+/* What belongs to files: deleted files that are still open, terminals, locks, and what is
+ * under way in pipes and sockets.
  *
- * Policy: a deleted file that CRIU makes anew is a plain file, directory or fifo, not set-id, of a
- * user of the sandbox and within the size that the policy allows; a terminal is a pseudo terminal. */
+ * Policy: a deleted file that CRIU makes anew is a plain file, directory or fifo, not
+ * set-id, of a user of the sandbox and within the size that the policy allows; a terminal
+ * is a pseudo terminal. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -33,7 +34,8 @@ check_remap (ImageReader *r, gpointer message, GError **error)
   const MossImage__Remap *m = message;
 
   if (m->type > REMAP_PROCFS)
-    return image_denied (r->set, error, "a deleted file of an unknown kind (%u)", m->type);
+    return image_denied (r->set, error, "a deleted file of an unknown kind (%u)",
+                         m->type);
   g_ptr_array_add (r->set->remaps, g_memdup2 (m, sizeof *m));
   return TRUE;
 }
@@ -73,7 +75,7 @@ check_chunks (ImageReader *r, guint64 size, GError **error)
         return FALSE;
       length = m->length;
       offset = m->offset;
-      protobuf_c_message_free_unpacked ((ProtobufCMessage *) m, NULL);
+      protobuf_c_message_free_unpacked ((ProtobufCMessage *)m, NULL);
       if (offset > size || length > size - offset)
         return image_corrupt (r->set, error, "a part lies outside the deleted file");
       if (!image_skip (r, length, error))
@@ -91,7 +93,7 @@ image_check_ghost (ImageReader *r, GError **error)
   guint64 size = ok ? m->size : 0;
 
   if (m != NULL)
-    protobuf_c_message_free_unpacked ((ProtobufCMessage *) m, NULL);
+    protobuf_c_message_free_unpacked ((ProtobufCMessage *)m, NULL);
   if (!ok)
     return FALSE;
   image_remember (r->set->ghosts, r->set->number);
@@ -146,7 +148,8 @@ check_lock (ImageReader *r, gpointer message, GError **error)
   if (m->fd < 0 || m->pid <= 0)
     return image_corrupt (r->set, error, "a lock of nobody");
   return r->set->alone || image_knows (r->set->processes, m->pid)
-         || image_corrupt (r->set, error, "a lock of process %d that is not there", m->pid);
+         || image_corrupt (r->set, error, "a lock of process %d that is not there",
+                           m->pid);
 }
 
 gboolean

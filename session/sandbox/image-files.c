@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Open files.
  *
- * Policy: a file is of a kind that stays inside the sandbox. A path is absolute and goes straight
- * down; /proc only for reading what a process may know about itself and the machine; /sys never;
- * of /dev only the nodes that sandboxd makes. No socket that was said to lead outside, no file
- * that is opened to be created or emptied, nothing that a restored process would have to be handed. */
+ * Policy: a file is of a kind that stays inside the sandbox. A path is absolute and goes
+ * straight down; /proc only for reading what a process may know about itself and the
+ * machine; /sys never; of /dev only the nodes that sandboxd makes. No socket that was
+ * said to lead outside, no file that is opened to be created or emptied, nothing that a
+ * restored process would have to be handed. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -54,14 +55,17 @@ is_one_of (const char *name, const char *const *list)
 static gboolean
 check_proc_path (ImageSet *s, const char *path, guint32 flags, GError **error)
 {
-  static const char *const global[] = { "cpuinfo", "meminfo", "stat", "uptime", "loadavg",
-                                        "version", "filesystems", "mounts", "vmstat",
-                                        "self", "thread-self", "pressure", NULL };
-  static const char *const own[] = { "auxv", "cgroup", "cmdline", "comm", "environ", "fdinfo", "io",
-                                     "limits", "maps", "mountinfo", "mounts", "mountstats",
-                                     "oom_score", "oom_score_adj", "sched", "schedstat", "smaps",
-                                     "smaps_rollup", "stat", "statm", "status", "task", "fd",
-                                     "net", "wchan", NULL };
+  static const char *const global[]
+      = { "cpuinfo",     "meminfo",     "stat",   "uptime", "loadavg",
+          "version",     "filesystems", "mounts", "vmstat", "self",
+          "thread-self", "pressure",    NULL };
+  static const char *const own[]
+      = { "auxv",      "cgroup",     "cmdline",      "comm",          "environ",
+          "fdinfo",    "io",         "limits",       "maps",          "mountinfo",
+          "mounts",    "mountstats", "oom_score",    "oom_score_adj", "sched",
+          "schedstat", "smaps",      "smaps_rollup", "stat",          "statm",
+          "status",    "task",       "fd",           "net",           "wchan",
+          NULL };
   g_auto (GStrv) parts = g_strsplit (path + 1, "/", 0);
   guint n = g_strv_length (parts);
 
@@ -73,8 +77,8 @@ check_proc_path (ImageSet *s, const char *path, guint32 flags, GError **error)
     {
       if (n == 2 || (n == 3 && is_one_of (parts[2], own)))
         return TRUE;
-      if (n >= 4 && g_str_equal (parts[2], "task") && (n == 4 || is_one_of (parts[4], own))
-          && n <= 5)
+      if (n >= 4 && g_str_equal (parts[2], "task")
+          && (n == 4 || is_one_of (parts[4], own)) && n <= 5)
         return TRUE;
     }
   else if (is_one_of (parts[1], global) && n <= 3)
@@ -132,7 +136,8 @@ check_reg (ImageSet *s, const MossImage__File *f, ImageFile *file, GError **erro
     return image_corrupt (s, error, "an impossible position in %s", m->path);
   file->path = g_strdup (m->path);
   file->mnt = m->has_mnt ? m->mnt : -1;
-  return check_open_path (s, m->path, m->flags, error) && check_owner (s, m->owner, error);
+  return check_open_path (s, m->path, m->flags, error)
+         && check_owner (s, m->owner, error);
 }
 
 static gboolean
@@ -154,7 +159,8 @@ check_inet (ImageSet *s, const MossImage__File *f, ImageFile *file, GError **err
     return image_denied (s, error, "a socket of an unknown family (%u)", m->family);
   if (m->type != SOCK_STREAM && m->type != SOCK_DGRAM)
     return image_denied (s, error, "a raw network socket");
-  if (m->n_src_addr > 4 || m->n_dst_addr > 4 || m->src_port > 65535 || m->dst_port > 65535)
+  if (m->n_src_addr > 4 || m->n_dst_addr > 4 || m->src_port > 65535
+      || m->dst_port > 65535)
     return image_corrupt (s, error, "a socket has an impossible address");
   if (m->ifname != NULL && strlen (m->ifname) > 15)
     return image_corrupt (s, error, "a socket is bound to an impossible device");
@@ -184,7 +190,7 @@ check_unix_name (ImageSet *s, const MossImage__UnixSocket *m, GError **error)
     return FALSE;
   if (m->name.len == 0 || m->name.data[0] == '\0')
     return TRUE;
-  name = g_strndup ((const char *) m->name.data, m->name.len);
+  name = g_strndup ((const char *)m->name.data, m->name.len);
   if (name[0] != '/')
     {
       g_autofree char *absolute = g_strdup_printf ("/%s", name);
@@ -207,7 +213,8 @@ check_unix (ImageSet *s, const MossImage__File *f, ImageFile *file, GError **err
     {
       if ((m->permissions->mode & (S_ISUID | S_ISGID)) != 0)
         return image_denied (s, error, "a socket is set-uid or set-gid");
-      if (!image_check_ids (s, m->permissions->uid, m->permissions->gid, "a socket", error))
+      if (!image_check_ids (s, m->permissions->uid, m->permissions->gid, "a socket",
+                            error))
         return FALSE;
     }
   if (!image_remember (s->sockets, m->ino))
@@ -280,24 +287,27 @@ check_owned (ImageSet *s, const MossImage__File *f, ImageFile *file, GError **er
     }
 }
 
-typedef gboolean (*KindChecker) (ImageSet *s, const MossImage__File *f, ImageFile *file,
+typedef gboolean (*KindChecker) (ImageSet *s,
+                                 const MossImage__File *f,
+                                 ImageFile *file,
                                  GError **error);
 
 /* Exactly the part that belongs to the type must be there, with the same id. */
-#define KIND(TYPE, MEMBER, CHECK)                                                             \
-  case TYPE:                                                                                  \
-    part = f->MEMBER != NULL;                                                                 \
-    same = part && f->MEMBER->id == f->id;                                                    \
-    check = CHECK;                                                                            \
+#define KIND(TYPE, MEMBER, CHECK)                                                        \
+  case TYPE:                                                                             \
+    part = f->MEMBER != NULL;                                                            \
+    same = part && f->MEMBER->id == f->id;                                               \
+    check = CHECK;                                                                       \
     break;
 
 static guint
 count_parts (const MossImage__File *f)
 {
-  return (f->reg != NULL) + (f->inet != NULL) + (f->netlink != NULL) + (f->eventfd != NULL)
-         + (f->epoll != NULL) + (f->signalfd != NULL) + (f->timerfd != NULL)
-         + (f->inotify != NULL) + (f->unix_socket != NULL) + (f->fifo != NULL) + (f->pipe != NULL)
-         + (f->tty != NULL) + (f->memfd != NULL) + (f->pidfd != NULL);
+  return (f->reg != NULL) + (f->inet != NULL) + (f->netlink != NULL)
+         + (f->eventfd != NULL) + (f->epoll != NULL) + (f->signalfd != NULL)
+         + (f->timerfd != NULL) + (f->inotify != NULL) + (f->unix_socket != NULL)
+         + (f->fifo != NULL) + (f->pipe != NULL) + (f->tty != NULL) + (f->memfd != NULL)
+         + (f->pidfd != NULL);
 }
 
 static gboolean
@@ -326,7 +336,8 @@ check_file (ImageReader *r, gpointer message, GError **error)
       KIND (TYPE_MEMFD, memfd, check_owned)
       KIND (TYPE_PIDFD, pidfd, check_owned)
     default:
-      return image_denied (s, error, "a file of a kind that may not travel (%u)", f->type);
+      return image_denied (s, error, "a file of a kind that may not travel (%u)",
+                           f->type);
     }
   if (!part || !same || count_parts (f) != 1)
     return image_corrupt (s, error, "file %u is not what it says", f->id);
@@ -388,7 +399,8 @@ image_check_fs (ImageReader *r, GError **error)
   return image_only (r, &moss_image__fs__descriptor, check_fs, error);
 }
 
-/* ---- all together -------------------------------------------------------------------- */
+/* ---- all together --------------------------------------------------------------------
+ */
 
 static gboolean
 cross_file (ImageSet *s, guint32 id, const ImageFile *f, GError **error)
@@ -415,16 +427,18 @@ cross_remap (ImageSet *s, const MossImage__Remap *m, GError **error)
   const ImageFile *file = g_hash_table_lookup (s->files, GUINT_TO_POINTER (m->file));
 
   if (file == NULL)
-    return image_corrupt (s, error, "remap-fpath.img names file %u that is not there", m->file);
+    return image_corrupt (s, error, "remap-fpath.img names file %u that is not there",
+                          m->file);
   if (m->type == 1 && !image_knows (s->ghosts, m->remap))
     return image_corrupt (s, error, "ghost-file-%x.img is missing", m->remap);
   if (m->type == 0)
     {
-      const ImageFile *linked = g_hash_table_lookup (s->files, GUINT_TO_POINTER (m->remap));
+      const ImageFile *linked
+          = g_hash_table_lookup (s->files, GUINT_TO_POINTER (m->remap));
 
       if (linked == NULL || linked->type != TYPE_REG)
-        return image_corrupt (s, error, "remap-fpath.img links to file %u that is not there",
-                              m->remap);
+        return image_corrupt (
+            s, error, "remap-fpath.img links to file %u that is not there", m->remap);
     }
   return TRUE;
 }
@@ -443,7 +457,7 @@ image_cross_files (ImageSet *s, GError **error)
   while (g_hash_table_iter_next (&iter, &id, &value))
     if (!g_hash_table_contains (s->files, id))
       return image_corrupt (s, error, "%s names file %u that is not there",
-                            (const char *) value, GPOINTER_TO_UINT (id));
+                            (const char *)value, GPOINTER_TO_UINT (id));
   for (guint i = 0; i < s->peers->len; i++)
     if (!image_knows (s->sockets, GPOINTER_TO_UINT (s->peers->pdata[i])))
       return image_denied (s, error, "a socket's other end is not in the sandbox");

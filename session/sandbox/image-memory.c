@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Memory: the maps of each process, which pages are in which file, and memfds.
  *
- * Policy: a map is of a kind that the sandbox can have, lies below the kernel, does not overlap
- * the one before; a pagemap accounts for every byte of its pages file and refers to no other dump. */
+ * Policy: a map is of a kind that the sandbox can have, lies below the kernel, does not
+ * overlap the one before; a pagemap accounts for every byte of its pages file and refers
+ * to no other dump. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -32,12 +33,12 @@ enum
 };
 
 /* No sockets, AIO rings, probes or plugins. */
-#define KNOWN_AREAS                                                                           \
-  (AREA_REGULAR | AREA_STACK | AREA_VSYSCALL | AREA_VDSO | AREA_HEAP | FILE_PRIVATE           \
-   | FILE_SHARED | ANON_SHARED | ANON_PRIVATE | AREA_SYSVIPC | AREA_VVAR | AREA_MEMFD         \
+#define KNOWN_AREAS                                                                      \
+  (AREA_REGULAR | AREA_STACK | AREA_VSYSCALL | AREA_VDSO | AREA_HEAP | FILE_PRIVATE      \
+   | FILE_SHARED | ANON_SHARED | ANON_PRIVATE | AREA_SYSVIPC | AREA_VVAR | AREA_MEMFD    \
    | AREA_GUARD)
-#define KNOWN_FLAGS                                                                           \
-  (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_LOCKED      \
+#define KNOWN_FLAGS                                                                      \
+  (MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_LOCKED \
    | MAP_STACK | MAP_FIXED | 0x08 /* MAP_DROPPABLE */)
 #define PAGES_PARENT 1
 #define PAGES_LAZY 2
@@ -47,16 +48,19 @@ enum
 static gboolean
 check_vma (ImageSet *s, const MossImage__Vma *v, guint64 *last_end, GError **error)
 {
-  if (v->start >= v->end || v->start % PAGE != 0 || v->end % PAGE != 0 || v->start < *last_end)
+  if (v->start >= v->end || v->start % PAGE != 0 || v->end % PAGE != 0
+      || v->start < *last_end)
     return image_corrupt (s, error, "a map is out of order");
   *last_end = v->end;
   if (v->end > END_OF_USER && (v->status & AREA_VSYSCALL) == 0)
     return image_denied (s, error, "a map lies in the kernel's half");
-  if ((v->status & ~(guint32) KNOWN_AREAS) != 0)
-    return image_denied (s, error, "a map is of a kind that can't be restored (%x)", v->status);
-  if ((v->flags & ~(guint32) KNOWN_FLAGS) != 0)
-    return image_denied (s, error, "a map has flags that can't be restored (%x)", v->flags);
-  if ((v->prot & ~(guint32) (PROT_READ | PROT_WRITE | PROT_EXEC)) != 0)
+  if ((v->status & ~(guint32)KNOWN_AREAS) != 0)
+    return image_denied (s, error, "a map is of a kind that can't be restored (%x)",
+                         v->status);
+  if ((v->flags & ~(guint32)KNOWN_FLAGS) != 0)
+    return image_denied (s, error, "a map has flags that can't be restored (%x)",
+                         v->flags);
+  if ((v->prot & ~(guint32)(PROT_READ | PROT_WRITE | PROT_EXEC)) != 0)
     return image_denied (s, error, "a map has an impossible protection (%x)", v->prot);
   if (v->pgoff > G_MAXINT64)
     return image_corrupt (s, error, "a map starts at an impossible place of its file");
@@ -93,7 +97,10 @@ image_check_mm (ImageReader *r, GError **error)
 }
 
 static gboolean
-add_pagemap (ImageReader *r, const MossImage__Pagemap *m, guint64 *end, guint64 *pages,
+add_pagemap (ImageReader *r,
+             const MossImage__Pagemap *m,
+             guint64 *end,
+             guint64 *pages,
              GError **error)
 {
   ImageSet *s = r->set;
@@ -126,19 +133,20 @@ image_check_pagemap (ImageReader *r, GError **error)
   if (head == NULL)
     return FALSE;
   id = head->pages_id;
-  protobuf_c_message_free_unpacked ((ProtobufCMessage *) head, NULL);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage *)head, NULL);
   while (!image_at_end (r))
     {
-      MossImage__Pagemap *m = image_read_message (r, &moss_image__pagemap__descriptor, error);
+      MossImage__Pagemap *m
+          = image_read_message (r, &moss_image__pagemap__descriptor, error);
       gboolean ok = m != NULL && add_pagemap (r, m, &end, &pages, error);
 
       if (m != NULL)
-        protobuf_c_message_free_unpacked ((ProtobufCMessage *) m, NULL);
+        protobuf_c_message_free_unpacked ((ProtobufCMessage *)m, NULL);
       if (!ok)
         return FALSE;
     }
   if (!g_hash_table_insert (r->set->pagemaps, GUINT_TO_POINTER (id),
-                            GUINT_TO_POINTER ((guint) pages + 1)))
+                            GUINT_TO_POINTER ((guint)pages + 1)))
     return image_corrupt (r->set, error, "its pages belong to another one too");
   return TRUE;
 }
@@ -188,6 +196,7 @@ image_cross_memory (ImageSet *s, GError **error)
   g_hash_table_iter_init (&iter, s->pages);
   while (g_hash_table_iter_next (&iter, &id, NULL))
     if (!g_hash_table_contains (s->pagemaps, id))
-      return image_corrupt (s, error, "pages-%u.img belongs to nothing", GPOINTER_TO_UINT (id));
+      return image_corrupt (s, error, "pages-%u.img belongs to nothing",
+                            GPOINTER_TO_UINT (id));
   return TRUE;
 }

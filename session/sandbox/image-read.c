@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An image is one or two magic numbers and then messages, each after its length in 32 bits. */
+/* An image is one or two magic numbers and then messages, each after its length in 32
+ * bits. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -20,14 +21,14 @@ fail (ImageSet *set, GError **error, int code, const char *format, va_list args)
   return FALSE;
 }
 
-#define DEFINE_FAIL(function, code)                                                           \
-  gboolean function (ImageSet *set, GError **error, const char *format, ...)                  \
-  {                                                                                           \
-    va_list args;                                                                             \
-    va_start (args, format);                                                                  \
-    fail (set, error, code, format, args);                                                    \
-    va_end (args);                                                                            \
-    return FALSE;                                                                             \
+#define DEFINE_FAIL(function, code)                                                      \
+  gboolean function (ImageSet *set, GError **error, const char *format, ...)             \
+  {                                                                                      \
+    va_list args;                                                                        \
+    va_start (args, format);                                                             \
+    fail (set, error, code, format, args);                                               \
+    va_end (args);                                                                       \
+    return FALSE;                                                                        \
   }
 
 DEFINE_FAIL (image_corrupt, MOSS_IMAGE_ERROR_CORRUPT)
@@ -52,7 +53,8 @@ image_read_magic (ImageReader *r, guint32 value, GError **error)
 
   if (!read_word (r, &word, error))
     return FALSE;
-  return word == value || image_corrupt (r->set, error, "is not what its name says (%08x)", word);
+  return word == value
+         || image_corrupt (r->set, error, "is not what its name says (%08x)", word);
 }
 
 gboolean
@@ -70,12 +72,13 @@ image_skip (ImageReader *r, guint64 bytes, GError **error)
   return TRUE;
 }
 
-/* Whatever a newer CRIU would act upon and this checker does not know must not get through. */
+/* Whatever a newer CRIU would act upon and this checker does not know must not get
+ * through. */
 static gboolean
 has_unknown (const ProtobufCMessage *message)
 {
   const ProtobufCMessageDescriptor *type = message->descriptor;
-  const guint8 *base = (const guint8 *) message;
+  const guint8 *base = (const guint8 *)message;
 
   if (message->n_unknown_fields > 0)
     return TRUE;
@@ -87,8 +90,9 @@ has_unknown (const ProtobufCMessage *message)
         continue;
       if (field->label == PROTOBUF_C_LABEL_REPEATED)
         {
-          gsize n = *(const size_t *) (base + field->quantifier_offset);
-          ProtobufCMessage *const *all = *(ProtobufCMessage *const *const *) (base + field->offset);
+          gsize n = *(const size_t *)(base + field->quantifier_offset);
+          ProtobufCMessage *const *all
+              = *(ProtobufCMessage *const *const *)(base + field->offset);
 
           for (gsize k = 0; k < n; k++)
             if (has_unknown (all[k]))
@@ -96,7 +100,8 @@ has_unknown (const ProtobufCMessage *message)
         }
       else
         {
-          const ProtobufCMessage *one = *(ProtobufCMessage *const *) (base + field->offset);
+          const ProtobufCMessage *one
+              = *(ProtobufCMessage *const *)(base + field->offset);
 
           if (one != NULL && has_unknown (one))
             return TRUE;
@@ -106,7 +111,9 @@ has_unknown (const ProtobufCMessage *message)
 }
 
 gpointer
-image_read_message (ImageReader *r, const ProtobufCMessageDescriptor *type, GError **error)
+image_read_message (ImageReader *r,
+                    const ProtobufCMessageDescriptor *type,
+                    GError **error)
 {
   ProtobufCMessage *message;
   guint32 size = 0;
@@ -121,14 +128,17 @@ image_read_message (ImageReader *r, const ProtobufCMessageDescriptor *type, GErr
   message = protobuf_c_message_unpack (type, NULL, size, r->data + r->at);
   if (message == NULL)
     {
-      image_corrupt (r->set, error, "the entry at byte %" G_GSIZE_FORMAT " can't be read", r->at);
+      image_corrupt (r->set, error, "the entry at byte %" G_GSIZE_FORMAT " can't be read",
+                     r->at);
       return NULL;
     }
   if (has_unknown (message))
     {
       protobuf_c_message_free_unpacked (message, NULL);
-      image_denied (r->set, error, "the entry at byte %" G_GSIZE_FORMAT " (%s) has a field that "
-                    "this version does not know", r->at, type->short_name);
+      image_denied (r->set, error,
+                    "the entry at byte %" G_GSIZE_FORMAT " (%s) has a field that "
+                    "this version does not know",
+                    r->at, type->short_name);
       return NULL;
     }
   r->at += size;
@@ -136,7 +146,9 @@ image_read_message (ImageReader *r, const ProtobufCMessageDescriptor *type, GErr
 }
 
 gboolean
-image_each (ImageReader *r, const ProtobufCMessageDescriptor *type, ImageMessageChecker check,
+image_each (ImageReader *r,
+            const ProtobufCMessageDescriptor *type,
+            ImageMessageChecker check,
             GError **error)
 {
   while (!image_at_end (r))
@@ -153,7 +165,9 @@ image_each (ImageReader *r, const ProtobufCMessageDescriptor *type, ImageMessage
 }
 
 gboolean
-image_only (ImageReader *r, const ProtobufCMessageDescriptor *type, ImageMessageChecker check,
+image_only (ImageReader *r,
+            const ProtobufCMessageDescriptor *type,
+            ImageMessageChecker check,
             GError **error)
 {
   gpointer message = image_read_message (r, type, error);
@@ -186,11 +200,12 @@ image_use_file (ImageSet *set, guint32 id)
 }
 
 gboolean
-image_check_ids (ImageSet *set, guint32 uid, guint32 gid, const char *what, GError **error)
+image_check_ids (
+    ImageSet *set, guint32 uid, guint32 gid, const char *what, GError **error)
 {
   if (uid > MAX_ID || gid > MAX_ID)
-    return image_denied (set, error, "%s has a user or group outside the sandbox (%u:%u)", what,
-                         uid, gid);
+    return image_denied (set, error, "%s has a user or group outside the sandbox (%u:%u)",
+                         what, uid, gid);
   return TRUE;
 }
 
@@ -205,7 +220,8 @@ image_check_path (ImageSet *set, const char *path, GError **error)
       const char *end = strchrnul (++p, '/');
       gsize n = end - p;
 
-      if (n == 0 || n > 255 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+      if (n == 0 || n > 255 || (n == 1 && p[0] == '.')
+          || (n == 2 && p[0] == '.' && p[1] == '.'))
         return image_denied (set, error, "\"%.100s\" leads astray", path);
       p = end;
     }

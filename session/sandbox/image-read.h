@@ -11,41 +11,42 @@ G_BEGIN_DECLS
 typedef struct
 {
   guint32 type;
-  char *path;         /* of a regular file */
-  guint32 key;        /* what it points to: memfd inode, tty info, pipe, socket inode */
-  guint32 ref;        /* another file it needs (fifo, tty), or 0 */
+  char *path;  /* of a regular file */
+  guint32 key; /* what it points to: memfd inode, tty info, pipe, socket inode */
+  guint32 ref; /* another file it needs (fifo, tty), or 0 */
   gint32 mnt;
 } ImageFile;
 
-/* What the images of one sandbox say, collected for the checks that need more than one of them. */
+/* What the images of one sandbox say, collected for the checks that need more than one of
+ * them. */
 typedef struct
 {
   const MossImagePolicy *policy;
-  gboolean alone;           /* one image only: no check across images */
-  const char *name;         /* of the image being read */
-  guint32 number;           /* in its name */
+  gboolean alone;   /* one image only: no check across images */
+  const char *name; /* of the image being read */
+  guint32 number;   /* in its name */
   gint64 size;
 
   MossImage__Ids *root_ids;
   gboolean have_inventory;
-  GHashTable *files;        /* id → ImageFile */
-  GHashTable *processes;    /* pid → thread count, from pstree */
-  GHashTable *threads;      /* tid → pid */
-  GHashTable *cores;        /* tid → guint32* seccomp filter, or −1 */
-  GHashTable *ids;          /* pid → MossImage__Ids */
-  GHashTable *fd_tables;    /* files id of fdinfo-N */
-  GHashTable *file_users;   /* file ids that something points to → image name */
-  GHashTable *memfds;       /* inode ids */
-  GHashTable *ttys;         /* tty info ids */
-  GHashTable *ghosts;       /* ghost ids */
-  GHashTable *sockets;      /* inodes of unix sockets */
-  GHashTable *mounts;       /* mount ids */
+  GHashTable *files;      /* id → ImageFile */
+  GHashTable *processes;  /* pid → thread count, from pstree */
+  GHashTable *threads;    /* tid → pid */
+  GHashTable *cores;      /* tid → guint32* seccomp filter, or −1 */
+  GHashTable *ids;        /* pid → MossImage__Ids */
+  GHashTable *fd_tables;  /* files id of fdinfo-N */
+  GHashTable *file_users; /* file ids that something points to → image name */
+  GHashTable *memfds;     /* inode ids */
+  GHashTable *ttys;       /* tty info ids */
+  GHashTable *ghosts;     /* ghost ids */
+  GHashTable *sockets;    /* inodes of unix sockets */
+  GHashTable *mounts;     /* mount ids */
   GHashTable *mount_paths;
-  GHashTable *pages;        /* pages id → size in pages + 1 */
-  GHashTable *pagemaps;     /* pages id → pages in its pagemap + 1 */
-  GHashTable *namespaces;   /* "userns-15" → itself */
-  GPtrArray *peers;         /* inode numbers that must be sockets */
-  GPtrArray *remaps;        /* MossImage__Remap */
+  GHashTable *pages;         /* pages id → size in pages + 1 */
+  GHashTable *pagemaps;      /* pages id → pages in its pagemap + 1 */
+  GHashTable *namespaces;    /* "userns-15" → itself */
+  GPtrArray *peers;          /* inode numbers that must be sockets */
+  GPtrArray *remaps;         /* MossImage__Remap */
   guint64 spreading_filters; /* bit i: filter i is set for all threads of its process */
   guint n_seccomp;
 } ImageSet;
@@ -61,9 +62,12 @@ typedef struct
 typedef gboolean (*ImageChecker) (ImageReader *reader, GError **error);
 
 /* Errors: "images: files.img: reason". Always FALSE. */
-gboolean image_corrupt (ImageSet *set, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
-gboolean image_denied (ImageSet *set, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
-gboolean image_foreign (ImageSet *set, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+gboolean image_corrupt (ImageSet *set, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+gboolean image_denied (ImageSet *set, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
+gboolean image_foreign (ImageSet *set, GError **error, const char *format, ...)
+    G_GNUC_PRINTF (3, 4);
 
 /* Reads 32 bits and fails unless they are value. */
 gboolean image_read_magic (ImageReader *reader, guint32 value, GError **error);
@@ -71,25 +75,32 @@ gboolean image_at_end (ImageReader *reader);
 
 /* The next message; NULL on error. Unknown fields anywhere in it are refused. Free with
  * protobuf_c_message_free_unpacked (m, NULL). */
-gpointer image_read_message (ImageReader *reader, const ProtobufCMessageDescriptor *type,
+gpointer image_read_message (ImageReader *reader,
+                             const ProtobufCMessageDescriptor *type,
                              GError **error);
 gboolean image_skip (ImageReader *reader, guint64 bytes, GError **error);
 
 /* Calls check for each message up to the end. */
-typedef gboolean (*ImageMessageChecker) (ImageReader *reader, gpointer message, GError **error);
-gboolean image_each (ImageReader *reader, const ProtobufCMessageDescriptor *type,
-                     ImageMessageChecker check, GError **error);
+typedef gboolean (*ImageMessageChecker) (ImageReader *reader,
+                                         gpointer message,
+                                         GError **error);
+gboolean image_each (ImageReader *reader,
+                     const ProtobufCMessageDescriptor *type,
+                     ImageMessageChecker check,
+                     GError **error);
 /* Exactly one message and nothing after it. */
-gboolean image_only (ImageReader *reader, const ProtobufCMessageDescriptor *type,
-                     ImageMessageChecker check, GError **error);
+gboolean image_only (ImageReader *reader,
+                     const ProtobufCMessageDescriptor *type,
+                     ImageMessageChecker check,
+                     GError **error);
 
 /* Remembers number in a set; FALSE when it was there. */
 gboolean image_remember (GHashTable *table, guint32 number);
 gboolean image_knows (GHashTable *table, guint32 number);
 void image_use_file (ImageSet *set, guint32 id);
 
-gboolean image_check_ids (ImageSet *set, guint32 uid, guint32 gid, const char *what,
-                          GError **error);
+gboolean image_check_ids (
+    ImageSet *set, guint32 uid, guint32 gid, const char *what, GError **error);
 gboolean image_check_path (ImageSet *set, const char *path, GError **error);
 
 /* image-tasks.c */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Mount, user, uts, time and ipc namespaces, and the control group.
  *
- * Policy: the mounts are exactly the sandbox's (root overlay, /proc, /dev/pts and what else the
- * policy lists), none shared, external or from a plugin, all nosuid, with harmless options; user ids are
- * mapped exactly as on this machine; System V objects belong to users of the sandbox; no control
- * group is described, since CRIU is told to leave them alone. */
+ * Policy: the mounts are exactly the sandbox's (root overlay, /proc, /dev/pts and what
+ * else the policy lists), none shared, external or from a plugin, all nosuid, with
+ * harmless options; user ids are mapped exactly as on this machine; System V objects
+ * belong to users of the sandbox; no control group is described, since CRIU is told to
+ * leave them alone. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -16,9 +17,9 @@
 #define FS_DEVPTS 6
 #define FS_OVERLAY 17
 
-#define KNOWN_MOUNT_FLAGS                                                                     \
-  (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME    \
-   | MS_STRICTATIME | MS_PRIVATE)
+#define KNOWN_MOUNT_FLAGS                                                                \
+  (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME             \
+   | MS_RELATIME | MS_STRICTATIME | MS_PRIVATE)
 #define KNOWN_SB_FLAGS (MS_RDONLY | MS_SYNCHRONOUS | MS_LAZYTIME)
 #define MAX_SEM 32000
 
@@ -44,9 +45,10 @@ filesystem_name (guint32 fstype)
 static gboolean
 check_options (ImageSet *s, const MossImage__Mount *m, GError **error)
 {
-  static const char *const known[] = { "mode", "uid", "gid", "size", "nr_inodes", "nr_blocks",
-                                       "ptmxmode", "newinstance", "inode64", "inode32", "hidepid",
-                                       "max", NULL };
+  static const char *const known[]
+      = { "mode",      "uid",      "gid",         "size",    "nr_inodes",
+          "nr_blocks", "ptmxmode", "newinstance", "inode64", "inode32",
+          "hidepid",   "max",      NULL };
   g_auto (GStrv) options = g_strsplit (m->options, ",", 64);
 
   if (m->fstype == FS_OVERLAY)
@@ -62,7 +64,8 @@ check_options (ImageSet *s, const MossImage__Mount *m, GError **error)
       if (!g_strv_contains (known, options[i]))
         return image_denied (s, error, "%s is mounted with the option \"%.40s\"", m->path,
                              options[i]);
-      if (value != NULL && strspn (value, "0123456789abcdefinvsblktopr%kKmMgG") != strlen (value))
+      if (value != NULL
+          && strspn (value, "0123456789abcdefinvsblktopr%kKmMgG") != strlen (value))
         return image_denied (s, error, "%s is mounted with a strange option", m->path);
     }
   return TRUE;
@@ -86,7 +89,8 @@ check_mount (ImageReader *r, gpointer message, GError **error)
   ImageSet *s = r->set;
 
   if (!is_allowed_mount (s, m))
-    return image_denied (s, error, "something else is mounted at \"%.100s\" (file system %u)",
+    return image_denied (s, error,
+                         "something else is mounted at \"%.100s\" (file system %u)",
                          m->path, m->fstype);
   if (m->external || m->with_plugin || m->external_key != NULL || m->internal_sharing
       || m->deleted || (m->fsname != NULL && *m->fsname != '\0'))
@@ -95,10 +99,10 @@ check_mount (ImageReader *r, gpointer message, GError **error)
     return image_denied (s, error, "%s is a shared mount", m->path);
   if (!g_str_equal (m->root, "/"))
     return image_denied (s, error, "%s is a part of a file system", m->path);
-  if ((m->flags & MS_NOSUID) == 0 || (m->flags & ~(guint32) KNOWN_MOUNT_FLAGS) != 0
-      || (m->sb_flags & ~(guint32) KNOWN_SB_FLAGS) != 0)
-    return image_denied (s, error, "%s is mounted with flags that are refused (%x)", m->path,
-                         m->flags);
+  if ((m->flags & MS_NOSUID) == 0 || (m->flags & ~(guint32)KNOWN_MOUNT_FLAGS) != 0
+      || (m->sb_flags & ~(guint32)KNOWN_SB_FLAGS) != 0)
+    return image_denied (s, error, "%s is mounted with flags that are refused (%x)",
+                         m->path, m->flags);
   if (strlen (m->source) > 255 || strlen (m->options) > 4096)
     return image_corrupt (s, error, "%s has too long options", m->path);
   if (!g_hash_table_add (s->mount_paths, g_strdup (m->path)))
@@ -139,7 +143,8 @@ check_userns (ImageReader *r, gpointer message, GError **error)
 
   if (is_our_map (p, m->n_uids, m->uids) && is_our_map (p, m->n_gids, m->gids))
     return TRUE;
-  return image_denied (r->set, error, "its users are mapped to others than the sandbox's");
+  return image_denied (r->set, error,
+                       "its users are mapped to others than the sandbox's");
 }
 
 gboolean
@@ -236,7 +241,7 @@ check_ipc_sem (ImageReader *r, gpointer message, GError **error)
   if (m->count > MAX_SEM)
     return image_corrupt (r->set, error, "too many semaphores");
   return check_desc (r->set, m->desc, error)
-         && image_skip (r, ((guint64) m->count * 2 + 7) / 8 * 8, error);
+         && image_skip (r, ((guint64)m->count * 2 + 7) / 8 * 8, error);
 }
 
 gboolean

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Processes: who they are and what they may do.
  *
- * Policy: every process lives in namespaces of its own, made new at the restore; ids are 0–65534
- * inside; only pid 1 may be id 0 or hold a capability, and just those that moss-init needs; all others
- * have given up gaining privileges and stand behind a seccomp filter; nobody has a security label,
- * a real-time or raised priority, or protection from the out-of-memory killer. */
+ * Policy: every process lives in namespaces of its own, made new at the restore; ids are
+ * 0–65534 inside; only pid 1 may be id 0 or hold a capability, and just those that
+ * moss-init needs; all others have given up gaining privileges and stand behind a seccomp
+ * filter; nobody has a security label, a real-time or raised priority, or protection from
+ * the out-of-memory killer. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
@@ -24,11 +25,11 @@
 #define SECCOMP_FLAG_TSYNC 0x1
 
 #if defined(__x86_64__)
-#define THIS_ARCH 1
+#  define THIS_ARCH 1
 #elif defined(__aarch64__)
-#define THIS_ARCH 3
+#  define THIS_ARCH 3
 #else
-#define THIS_ARCH 0
+#  define THIS_ARCH 0
 #endif
 
 enum
@@ -39,7 +40,8 @@ enum
   TASK_ZOMBIE = 6
 };
 
-/* ---- inventory ----------------------------------------------------------------------- */
+/* ---- inventory -----------------------------------------------------------------------
+ */
 
 static gboolean
 check_inventory (ImageReader *r, gpointer message, GError **error)
@@ -48,11 +50,13 @@ check_inventory (ImageReader *r, gpointer message, GError **error)
   ImageSet *s = r->set;
 
   if (m->version != IMAGES_V1_1)
-    return image_foreign (s, error, "made by another version of CRIU (format %u)", m->version);
+    return image_foreign (s, error, "made by another version of CRIU (format %u)",
+                          m->version);
   if (!m->fdinfo_per_id || !m->ns_per_id || m->root_ids == NULL)
     return image_foreign (s, error, "made by a CRIU that is too old");
   if (m->plugins != NULL && m->plugins->n_names > 0)
-    return image_denied (s, error, "needs the CRIU plugin \"%.64s\"", m->plugins->names[0]);
+    return image_denied (s, error, "needs the CRIU plugin \"%.64s\"",
+                         m->plugins->names[0]);
   if (m->allow_uprobes)
     return image_denied (s, error, "wants uprobes");
   if (m->lsm > 2)
@@ -70,7 +74,8 @@ image_check_inventory (ImageReader *r, GError **error)
   return image_only (r, &moss_image__inventory__descriptor, check_inventory, error);
 }
 
-/* ---- pstree -------------------------------------------------------------------------- */
+/* ---- pstree --------------------------------------------------------------------------
+ */
 
 static gboolean
 check_process (ImageReader *r, gpointer message, GError **error)
@@ -88,14 +93,17 @@ check_process (ImageReader *r, gpointer message, GError **error)
     return image_corrupt (s, error, "process %u stands before its parent", m->pid);
   for (gsize i = 0; i < m->n_threads; i++)
     {
-      /* CRIU takes the first for the process itself, and writes anything there for a dead one. */
+      /* CRIU takes the first for the process itself, and writes anything there for a dead
+       * one. */
       guint32 tid = i == 0 ? m->pid : m->threads[i];
 
       if (tid == 0 || tid > MAX_PID)
-        return image_corrupt (s, error, "thread %u of process %u is impossible", tid, m->pid);
+        return image_corrupt (s, error, "thread %u of process %u is impossible", tid,
+                              m->pid);
       if (g_hash_table_size (s->threads) >= s->policy->max_tasks)
         return image_denied (s, error, "more than %u tasks", s->policy->max_tasks);
-      if (!g_hash_table_insert (s->threads, GUINT_TO_POINTER (tid), GUINT_TO_POINTER (m->pid)))
+      if (!g_hash_table_insert (s->threads, GUINT_TO_POINTER (tid),
+                                GUINT_TO_POINTER (m->pid)))
         return image_corrupt (s, error, "thread %u stands twice", tid);
     }
   return TRUE;
@@ -110,7 +118,8 @@ image_check_pstree (ImageReader *r, GError **error)
          || image_denied (r->set, error, "there is no pid 1");
 }
 
-/* ---- core ---------------------------------------------------------------------------- */
+/* ---- core ----------------------------------------------------------------------------
+ */
 
 static guint64
 capabilities (size_t n, const guint32 *words)
@@ -118,7 +127,7 @@ capabilities (size_t n, const guint32 *words)
   guint64 all = 0;
 
   for (size_t i = 0; i < n; i++)
-    all |= i < 2 ? (guint64) words[i] << (32 * i) : words[i] != 0 ? G_MAXUINT64 : 0;
+    all |= i < 2 ? (guint64)words[i] << (32 * i) : words[i] != 0 ? G_MAXUINT64 : 0;
   return all;
 }
 
@@ -133,7 +142,8 @@ check_creds (ImageSet *s, const MossImage__Creds *c, gboolean is_init, GError **
 {
   const guint32 uids[] = { c->uid, c->euid, c->suid, c->fsuid };
   const guint32 gids[] = { c->gid, c->egid, c->sgid, c->fsgid };
-  guint64 held = capabilities (c->n_cap_inh, c->cap_inh) | capabilities (c->n_cap_prm, c->cap_prm)
+  guint64 held = capabilities (c->n_cap_inh, c->cap_inh)
+                 | capabilities (c->n_cap_prm, c->cap_prm)
                  | capabilities (c->n_cap_eff, c->cap_eff)
                  | capabilities (c->n_cap_amb, c->cap_amb);
 
@@ -148,10 +158,13 @@ check_creds (ImageSet *s, const MossImage__Creds *c, gboolean is_init, GError **
     if (!image_check_ids (s, 0, c->groups[i], "a process", error))
       return FALSE;
   if ((held & ~(is_init ? s->policy->init_capabilities : 0)) != 0)
-    return image_denied (s, error, "a process has capabilities that it may not have (%"
-                         G_GINT64_MODIFIER "x)", held);
+    return image_denied (
+        s, error,
+        "a process has capabilities that it may not have (%" G_GINT64_MODIFIER "x)",
+        held);
   if (!is_init && c->no_new_privs != 1)
-    return image_denied (s, error, "a process could gain privileges (no_new_privs is off)");
+    return image_denied (s, error,
+                         "a process could gain privileges (no_new_privs is off)");
   if (c->secbits > 0xff)
     return image_corrupt (s, error, "impossible secure bits");
   if (is_set (c->lsm_profile) || is_set (c->lsm_sockcreate) || c->has_apparmor)
@@ -160,7 +173,10 @@ check_creds (ImageSet *s, const MossImage__Creds *c, gboolean is_init, GError **
 }
 
 static gboolean
-check_thread (ImageSet *s, const MossImage__ThreadCore *t, gboolean is_init, gboolean is_leader,
+check_thread (ImageSet *s,
+              const MossImage__ThreadCore *t,
+              gboolean is_init,
+              gboolean is_leader,
               GError **error)
 {
   if (t->creds == NULL)
@@ -170,13 +186,15 @@ check_thread (ImageSet *s, const MossImage__ThreadCore *t, gboolean is_init, gbo
   if (t->nice < 0 || t->nice > 19)
     return image_denied (s, error, "a process has a raised priority (nice %d)", t->nice);
   if (t->policy != 0 && t->policy != 3 && t->policy != 5)
-    return image_denied (s, error, "a process has real-time priority (policy %u)", t->policy);
+    return image_denied (s, error, "a process has real-time priority (policy %u)",
+                         t->policy);
   if (t->death_signal > 64)
     return image_corrupt (s, error, "an impossible signal");
   if (t->seccomp_mode != 0 && t->seccomp_mode != SECCOMP_FILTER)
     return image_denied (s, error, "a process is in an unusual seccomp mode");
   /* Where a thread has none, its leader's must spread over all: see cross_filters(). */
-  if (s->policy->need_seccomp && !is_init && is_leader && t->seccomp_mode != SECCOMP_FILTER)
+  if (s->policy->need_seccomp && !is_init && is_leader
+      && t->seccomp_mode != SECCOMP_FILTER)
     return image_denied (s, error, "a process has no seccomp filter");
   return TRUE;
 }
@@ -188,7 +206,8 @@ check_task (ImageSet *s, const MossImage__TaskCore *t, GError **error)
       && t->state != TASK_ZOMBIE)
     return image_corrupt (s, error, "process state %u", t->state);
   if ((t->personality & ~ADDR_NO_RANDOMIZE) != 0)
-    return image_denied (s, error, "a process has an unusual personality (%x)", t->personality);
+    return image_denied (s, error, "a process has an unusual personality (%x)",
+                         t->personality);
   if (t->has_loginuid && t->loginuid != NO_LOGINUID && t->loginuid > 65534)
     return image_denied (s, error, "a process has a login id outside the sandbox");
   if (t->oom_score_adj < 0 || t->oom_score_adj > 1000)
@@ -205,21 +224,25 @@ check_core (ImageReader *r, gpointer message, GError **error)
   const MossImage__Core *m = message;
   ImageSet *s = r->set;
   gboolean is_init;
-  gboolean ended = m->task != NULL && (m->task->state == TASK_DEAD || m->task->state == TASK_ZOMBIE);
+  gboolean ended
+      = m->task != NULL && (m->task->state == TASK_DEAD || m->task->state == TASK_ZOMBIE);
   guint32 filter = NO_FILTER;
   guint32 leader = s->number;
 
   if (m->arch != THIS_ARCH)
-    return image_foreign (s, error, "made for another processor architecture (%u)", m->arch);
+    return image_foreign (s, error, "made for another processor architecture (%u)",
+                          m->arch);
   if (m->has_arm || (m->has_x86 && THIS_ARCH != 1) || (m->has_aarch64 && THIS_ARCH != 3)
       || (!ended && !m->has_x86 && !m->has_aarch64)) /* one that has ended has none */
     return image_corrupt (s, error, "has another architecture's registers");
   if (!s->alone)
-    leader = GPOINTER_TO_UINT (g_hash_table_lookup (s->threads, GUINT_TO_POINTER (s->number)));
+    leader = GPOINTER_TO_UINT (
+        g_hash_table_lookup (s->threads, GUINT_TO_POINTER (s->number)));
   is_init = leader == 1;
   if (m->task != NULL && !check_task (s, m->task, error))
     return FALSE;
-  if (m->thread != NULL && !check_thread (s, m->thread, is_init, leader == s->number, error))
+  if (m->thread != NULL
+      && !check_thread (s, m->thread, is_init, leader == s->number, error))
     return FALSE;
   if (m->thread == NULL && !ended)
     return image_corrupt (s, error, "says nothing about its thread");
@@ -235,14 +258,16 @@ image_check_core (ImageReader *r, GError **error)
   return image_only (r, &moss_image__core__descriptor, check_core, error);
 }
 
-/* ---- ids ----------------------------------------------------------------------------- */
+/* ---- ids -----------------------------------------------------------------------------
+ */
 
 static gboolean
 check_task_ids (ImageReader *r, gpointer message, GError **error)
 {
   const MossImage__Ids *m = message;
 
-  g_hash_table_insert (r->set->ids, GUINT_TO_POINTER (r->set->number), g_memdup2 (m, sizeof *m));
+  g_hash_table_insert (r->set->ids, GUINT_TO_POINTER (r->set->number),
+                       g_memdup2 (m, sizeof *m));
   return TRUE;
 }
 
@@ -252,7 +277,8 @@ image_check_task_ids (ImageReader *r, GError **error)
   return image_only (r, &moss_image__ids__descriptor, check_task_ids, error);
 }
 
-/* ---- seccomp ------------------------------------------------------------------------- */
+/* ---- seccomp -------------------------------------------------------------------------
+ */
 
 static gboolean
 check_seccomp (ImageReader *r, gpointer message, GError **error)
@@ -261,7 +287,8 @@ check_seccomp (ImageReader *r, gpointer message, GError **error)
   ImageSet *s = r->set;
 
   if (m->n_filters > MAX_FILTERS)
-    return image_denied (s, error, "has too many filters (%" G_GSIZE_FORMAT ")", m->n_filters);
+    return image_denied (s, error, "has too many filters (%" G_GSIZE_FORMAT ")",
+                         m->n_filters);
   for (gsize i = 0; i < m->n_filters; i++)
     {
       const MossImage__SeccompFilter *f = m->filters[i];
@@ -288,7 +315,8 @@ image_check_seccomp (ImageReader *r, GError **error)
   return image_only (r, &moss_image__seccomp__descriptor, check_seccomp, error);
 }
 
-/* ---- cpuinfo ------------------------------------------------------------------------- */
+/* ---- cpuinfo -------------------------------------------------------------------------
+ */
 
 static gboolean
 check_cpuinfo (ImageReader *r, gpointer message, GError **error)
@@ -310,7 +338,8 @@ image_check_cpuinfo (ImageReader *r, GError **error)
   return image_only (r, &moss_image__cpu_info__descriptor, check_cpuinfo, error);
 }
 
-/* ---- all together -------------------------------------------------------------------- */
+/* ---- all together --------------------------------------------------------------------
+ */
 
 static gboolean
 need_namespace (ImageSet *s, const char *kind, guint32 id, GError **error)
@@ -321,8 +350,8 @@ need_namespace (ImageSet *s, const char *kind, guint32 id, GError **error)
          || image_corrupt (s, error, "%s.img is missing", name);
 }
 
-/* CRIU makes a new namespace exactly where pid 1's differs from the dumping CRIU's own. Where it
- * does not, the task would be restored in ours, as the machine's root. */
+/* CRIU makes a new namespace exactly where pid 1's differs from the dumping CRIU's own.
+ * Where it does not, the task would be restored in ours, as the machine's root. */
 static gboolean
 check_own_namespaces (ImageSet *s, const MossImage__Ids *init, GError **error)
 {
@@ -386,7 +415,8 @@ cross_cores (ImageSet *s, GError **error)
       if (!image_knows (s->threads, GPOINTER_TO_UINT (tid)))
         return image_corrupt (s, error, "core-%u.img belongs to no thread",
                               GPOINTER_TO_UINT (tid));
-      if (GPOINTER_TO_UINT (filter) != NO_FILTER && GPOINTER_TO_UINT (filter) >= s->n_seccomp)
+      if (GPOINTER_TO_UINT (filter) != NO_FILTER
+          && GPOINTER_TO_UINT (filter) >= s->n_seccomp)
         return image_corrupt (s, error, "thread %u has a filter that is not there",
                               GPOINTER_TO_UINT (tid));
     }
@@ -416,7 +446,8 @@ cross_filters (ImageSet *s, GError **error)
       if (tid == pid || GPOINTER_TO_UINT (pid) == 1 || own != NO_FILTER)
         continue;
       if (leaders >= 64 || (s->spreading_filters >> leaders & 1) == 0)
-        return image_denied (s, error, "thread %u has no seccomp filter", GPOINTER_TO_UINT (tid));
+        return image_denied (s, error, "thread %u has no seccomp filter",
+                             GPOINTER_TO_UINT (tid));
     }
   return TRUE;
 }

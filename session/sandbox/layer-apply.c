@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Makes an upper directory exactly what a layer says.
  *
- * Policy: the layer comes from another machine and this runs as root. The index is checked as a
- * whole before anything is touched. Every directory is reached from the upper directory's own
- * descriptor without following links or crossing mounts; the last component is only ever
- * created anew or opened with O_NOFOLLOW. Of overlay attributes just "opaque" is written; all
- * others are taken away, because they name inodes of some other disk. */
+ * Policy: the layer comes from another machine and this runs as root. The index is
+ * checked as a whole before anything is touched. Every directory is reached from the
+ * upper directory's own descriptor without following links or crossing mounts; the last
+ * component is only ever created anew or opened with O_NOFOLLOW. Of overlay attributes
+ * just "opaque" is written; all others are taken away, because they name inodes of some
+ * other disk. */
 #define G_LOG_DOMAIN "moss-layer"
 #include "layer-private.h"
 
@@ -25,8 +26,8 @@ typedef struct
 {
   int upper_dirfd;
   int content_fd;
-  GHashTable *wanted;   /* path → LayerEntry */
-  GHashTable *claimed;  /* inode numbers that already belong to a name of the layer */
+  GHashTable *wanted;  /* path → LayerEntry */
+  GHashTable *claimed; /* inode numbers that already belong to a name of the layer */
   char *prefix;
   int depth;
 } Apply;
@@ -101,8 +102,8 @@ static gboolean
 visit_prune (int dirfd, const char *name, gpointer data, GError **error)
 {
   Apply *a = data;
-  g_autofree char *path = *a->prefix != '\0' ? g_strdup_printf ("%s/%s", a->prefix, name)
-                                             : g_strdup (name);
+  g_autofree char *path
+      = *a->prefix != '\0' ? g_strdup_printf ("%s/%s", a->prefix, name) : g_strdup (name);
   const LayerEntry *e = g_hash_table_lookup (a->wanted, path);
   struct stat st;
   char *outer;
@@ -148,13 +149,13 @@ wants_xattr (const LayerEntry *e, const char *name)
   if (g_str_equal (name, OPAQUE))
     return e->kind == 'o';
   for (guint i = 0; e->xattrs != NULL && i < e->xattrs->len; i++)
-    if (g_str_equal (((LayerXattr *) e->xattrs->pdata[i])->name, name))
+    if (g_str_equal (((LayerXattr *)e->xattrs->pdata[i])->name, name))
       return TRUE;
   return FALSE;
 }
 
-/* fd is a file or directory. Attributes that are neither user.* nor the overlay's (security.*)
- * are the system's business. */
+/* fd is a file or directory. Attributes that are neither user.* nor the overlay's
+ * (security.*) are the system's business. */
 static gboolean
 set_xattrs (int fd, const LayerEntry *e, GError **error)
 {
@@ -268,8 +269,13 @@ write_content (int from, off_t offset, int to, const LayerEntry *e, GError **err
 }
 
 static gboolean
-write_file (Apply *a, int dirfd, const char *name, const LayerEntry *e, int from,
-            off_t offset, GError **error)
+write_file (Apply *a,
+            int dirfd,
+            const char *name,
+            const LayerEntry *e,
+            int from,
+            off_t offset,
+            GError **error)
 {
   int fd;
   gboolean ok;
@@ -300,8 +306,9 @@ is_as_it_was (const LayerEntry *e, const struct stat *st)
   struct timespec times[2];
 
   get_times (e, times);
-  return S_ISREG (st->st_mode) && st->st_size == (off_t) e->size
-         && st->st_mtim.tv_sec == times[1].tv_sec && st->st_mtim.tv_nsec == times[1].tv_nsec;
+  return S_ISREG (st->st_mode) && st->st_size == (off_t)e->size
+         && st->st_mtim.tv_sec == times[1].tv_sec
+         && st->st_mtim.tv_nsec == times[1].tv_nsec;
 }
 
 static gboolean
@@ -380,7 +387,8 @@ make_node (Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **
   get_times (e, times);
   if (!set_owner (dirfd, name, e, error))
     return FALSE;
-  /* It was made by us a moment ago in a directory that only root reaches: it is no link. */
+  /* It was made by us a moment ago in a directory that only root reaches: it is no link.
+   */
   if ((e->kind == 'l' || fchmodat (dirfd, name, e->mode, 0) == 0)
       && utimensat (dirfd, name, times, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE;
@@ -389,7 +397,8 @@ make_node (Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **
 }
 
 static gboolean
-make_directory (Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **error)
+make_directory (
+    Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **error)
 {
   if (*name != '\0' && mkdirat (dirfd, name, 0700) != 0 && errno != EEXIST)
     {
@@ -457,8 +466,11 @@ moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error
   g_autoptr (GHashTable) wanted = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) claimed = g_hash_table_new (NULL, NULL);
   g_autoptr (GPtrArray) entries = NULL;
-  Apply a = { .upper_dirfd = upper_dirfd, .content_fd = content_fd, .wanted = wanted,
-              .claimed = claimed, .prefix = (char *) "" };
+  Apply a = { .upper_dirfd = upper_dirfd,
+              .content_fd = content_fd,
+              .wanted = wanted,
+              .claimed = claimed,
+              .prefix = (char *)"" };
   struct stat st;
 
   if (fstat (content_fd, &st) != 0 || !S_ISREG (st.st_mode))
@@ -470,7 +482,7 @@ moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error
   if (entries == NULL)
     return FALSE;
   for (guint i = 0; i < entries->len; i++)
-    g_hash_table_insert (wanted, ((LayerEntry *) entries->pdata[i])->path,
+    g_hash_table_insert (wanted, ((LayerEntry *)entries->pdata[i])->path,
                          entries->pdata[i]);
   if (!layer_each_name (upper_dirfd, visit_prune, &a, error))
     return FALSE;

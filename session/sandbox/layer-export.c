@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reads an overlay's upper directory (and a few runtime files) into a layer.
  *
- * The upper directory was written by an app: nothing is followed, every count is bounded, and what
- * cannot stand in a layer is an error that names the file. In an upper directory a deleted runtime
- * file is a character device 0:0 and a directory that hides the one below has the
- * attribute trusted.overlay.opaque=y (kernel: Documentation/filesystems/overlayfs.rst). */
+ * The upper directory was written by an app: nothing is followed, every count is bounded,
+ * and what cannot stand in a layer is an error that names the file. In an upper directory
+ * a deleted runtime file is a character device 0:0 and a directory that hides the one
+ * below has the attribute trusted.overlay.opaque=y (kernel:
+ * Documentation/filesystems/overlayfs.rst). */
 #define G_LOG_DOMAIN "moss-layer"
 #include "layer-private.h"
 
@@ -23,10 +24,10 @@ typedef struct
 {
   int upper_dirfd;
   int runtime_dirfd;
-  const char *prefix;     /* of the directory that is being read */
+  const char *prefix; /* of the directory that is being read */
   GPtrArray *entries;
   GHashTable *by_path;
-  GQueue directories;     /* paths still to be read */
+  GQueue directories; /* paths still to be read */
 } Export;
 
 static gboolean
@@ -34,13 +35,13 @@ cant_travel (GError **error, const char *path, const char *why)
 {
   g_autofree char *shown = g_strescape (path, NULL);
 
-  g_set_error (error, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_NOT_TRAVELABLE, "/%.200s %s", shown,
-               why);
+  g_set_error (error, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_NOT_TRAVELABLE, "/%.200s %s",
+               shown, why);
   return FALSE;
 }
 
-/* Files that the overlay copied up from the runtime keep the runtime's owner; there a number
- * means the same number inside. */
+/* Files that the overlay copied up from the runtime keep the runtime's owner; there a
+ * number means the same number inside. */
 static gboolean
 inside_id (guint32 outside, guint32 *inside)
 {
@@ -148,7 +149,8 @@ fill_entry (LayerEntry *entry, const struct stat *st, GError **error)
   entry->kind = kind_of (st, entry->from_runtime);
   if (entry->kind == 0)
     return cant_travel (error, entry->path, "is a device");
-  entry->mtime = st->st_mtim.tv_sec * G_GINT64_CONSTANT (1000000000) + st->st_mtim.tv_nsec;
+  entry->mtime
+      = st->st_mtim.tv_sec * G_GINT64_CONSTANT (1000000000) + st->st_mtim.tv_nsec;
   if (entry->kind == 'w')
     {
       entry->mtime = 0;
@@ -198,8 +200,8 @@ static gboolean
 visit_upper (int dirfd, const char *name, gpointer data, GError **error)
 {
   Export *x = data;
-  g_autofree char *path = *x->prefix != '\0' ? g_strdup_printf ("%s/%s", x->prefix, name)
-                                             : g_strdup (name);
+  g_autofree char *path
+      = *x->prefix != '\0' ? g_strdup_printf ("%s/%s", x->prefix, name) : g_strdup (name);
   g_autoptr (LayerEntry) entry = NULL;
 
   if (layer_path_is_reserved (path))
@@ -250,8 +252,8 @@ seen_by_app (Export *x, const char *path)
   return g_hash_table_lookup (x->by_path, path);
 }
 
-/* Adds one runtime file that is in no way hidden by the upper directory. found gets its kind, or
- * 0 when the path ends here; *target a link's target. */
+/* Adds one runtime file that is in no way hidden by the upper directory. found gets its
+ * kind, or 0 when the path ends here; *target a link's target. */
 static gboolean
 add_runtime (Export *x, const char *path, char *found, char **target, GError **error)
 {
@@ -317,7 +319,7 @@ add_extra (Export *x, const char *extra, GError **error)
         {
           const char *slash = strrchr (path->str, '/');
 
-          g_string_truncate (path, slash != NULL ? (gsize) (slash - path->str) : 0);
+          g_string_truncate (path, slash != NULL ? (gsize)(slash - path->str) : 0);
           continue;
         }
       g_string_append_printf (path, "%s%s", path->len > 0 ? "/" : "", part);
@@ -357,7 +359,7 @@ lay_out (GPtrArray *entries)
       if (e->kind != 'f')
         continue;
       g_snprintf (key, sizeof key, "%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
-                  (guint64) e->dev, (guint64) e->ino);
+                  (guint64)e->dev, (guint64)e->ino);
       first = g_hash_table_lookup (inodes, key);
       if (first != NULL)
         {
@@ -379,7 +381,7 @@ copy_content (int fd, const LayerEntry *e, guint8 *to, GError **error)
 {
   off_t at = 0;
 
-  while (at < (off_t) e->size)
+  while (at < (off_t)e->size)
     {
       off_t data = lseek (fd, at, SEEK_DATA), end;
       ssize_t n;
@@ -387,9 +389,9 @@ copy_content (int fd, const LayerEntry *e, guint8 *to, GError **error)
       if (data < 0 && errno == ENXIO)
         break; /* a hole up to the end: the memory is zero already */
       if (data > at)
-        at = MIN (data, (off_t) e->size);
+        at = MIN (data, (off_t)e->size);
       end = lseek (fd, at, SEEK_HOLE);
-      end = end > at ? MIN (end, (off_t) e->size) : (off_t) e->size;
+      end = end > at ? MIN (end, (off_t)e->size) : (off_t)e->size;
       n = at < end ? pread (fd, to + at, end - at, at) : 0;
       if (n < 0 && errno == EINTR)
         continue;
@@ -449,7 +451,9 @@ make_content (Export *x, guint64 size, GError **error)
     ok = copy_all (x, map, error);
   if (map != NULL && map != MAP_FAILED)
     munmap (map, size);
-  if (ok && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+  if (ok
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+             == 0)
     return fd;
   if (ok)
     layer_fail (error, "", "its contents can't be sealed", errno);
@@ -459,13 +463,18 @@ make_content (Export *x, guint64 size, GError **error)
 }
 
 gboolean
-moss_layer_export (int upper_dirfd, int runtime_dirfd, const char *const *extra_paths,
-                   GBytes **index, int *content_memfd, GError **error)
+moss_layer_export (int upper_dirfd,
+                   int runtime_dirfd,
+                   const char *const *extra_paths,
+                   GBytes **index,
+                   int *content_memfd,
+                   GError **error)
 {
-  Export x = { .upper_dirfd = upper_dirfd, .runtime_dirfd = runtime_dirfd,
+  Export x = { .upper_dirfd = upper_dirfd,
+               .runtime_dirfd = runtime_dirfd,
                .directories = G_QUEUE_INIT };
   g_autoptr (GPtrArray) entries
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) layer_entry_free);
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GBytes) built = NULL;
   gboolean ok;

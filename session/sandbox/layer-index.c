@@ -36,7 +36,10 @@ layer_entry_free (LayerEntry *entry)
 }
 
 void
-layer_entry_add_xattr (LayerEntry *entry, const char *name, gconstpointer value, gsize size)
+layer_entry_add_xattr (LayerEntry *entry,
+                       const char *name,
+                       gconstpointer value,
+                       gsize size)
 {
   LayerXattr *x = g_new (LayerXattr, 1);
 
@@ -50,8 +53,8 @@ layer_entry_add_xattr (LayerEntry *entry, const char *name, gconstpointer value,
 int
 layer_entry_compare (gconstpointer a, gconstpointer b)
 {
-  const LayerEntry *x = *(LayerEntry *const *) a;
-  const LayerEntry *y = *(LayerEntry *const *) b;
+  const LayerEntry *x = *(LayerEntry *const *)a;
+  const LayerEntry *y = *(LayerEntry *const *)b;
 
   return strcmp (x->path, y->path);
 }
@@ -95,11 +98,12 @@ entry_variant (const LayerEntry *e)
       gsize size;
       gconstpointer value = g_bytes_get_data (x->value, &size);
 
-      g_variant_builder_add (&xattrs, "{s@ay}", x->name,
-                             g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, value, size, 1));
+      g_variant_builder_add (
+          &xattrs, "{s@ay}", x->name,
+          g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, value, size, 1));
     }
-  return g_variant_new ("(@ayyuuuxt@ayt@a{say})", bytes_variant (e->path), (guchar) e->kind,
-                        e->mode, e->uid, e->gid, e->mtime, e->size,
+  return g_variant_new ("(@ayyuuuxt@ayt@a{say})", bytes_variant (e->path),
+                        (guchar)e->kind, e->mode, e->uid, e->gid, e->mtime, e->size,
                         bytes_variant (e->target), e->offset,
                         g_variant_builder_end (&xattrs));
 }
@@ -251,7 +255,8 @@ check_entry (const LayerEntry *e, guint64 content_size, guint64 *used, GError **
   return check_xattrs (e, error) && check_content (e, content_size, used, error);
 }
 
-/* Its directory must stand in the layer too, as one, and a hard link's other name before it. */
+/* Its directory must stand in the layer too, as one, and a hard link's other name before
+ * it. */
 static gboolean
 check_place (const LayerEntry *e, GHashTable *before, GError **error)
 {
@@ -270,7 +275,8 @@ check_place (const LayerEntry *e, GHashTable *before, GError **error)
       const LayerEntry *t = g_hash_table_lookup (before, e->target);
 
       if (t == NULL || t->kind != 'f' || *t->target != '\0')
-        return corrupt (error, e->path, "the file of its hard link does not stand before it");
+        return corrupt (error, e->path,
+                        "the file of its hard link does not stand before it");
     }
   return TRUE;
 }
@@ -313,7 +319,7 @@ static GPtrArray *
 parse_entries (GVariant *list, guint64 content_size, GError **error)
 {
   g_autoptr (GPtrArray) entries
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) layer_entry_free);
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   g_autoptr (GHashTable) before = g_hash_table_new (g_str_hash, g_str_equal);
   const LayerEntry *last = NULL;
   guint64 used = 0;
@@ -341,7 +347,7 @@ parse_entries (GVariant *list, guint64 content_size, GError **error)
       g_hash_table_insert (before, e->path, e);
       last = e;
     }
-  if (entries->len == 0 || *((LayerEntry *) entries->pdata[0])->path != '\0')
+  if (entries->len == 0 || *((LayerEntry *)entries->pdata[0])->path != '\0')
     {
       corrupt (error, "", "the root is missing");
       return NULL;

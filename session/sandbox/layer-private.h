@@ -29,20 +29,23 @@ typedef struct
   guint32 mode, uid, gid;
   gint64 mtime;
   guint64 size;
-  char *target;       /* "" when there is none */
+  char *target; /* "" when there is none */
   guint64 offset;
-  GPtrArray *xattrs;  /* LayerXattr */
-  dev_t dev;          /* export only: where the content is read */
+  GPtrArray *xattrs; /* LayerXattr */
+  dev_t dev;         /* export only: where the content is read */
   ino_t ino;
   gboolean from_runtime;
 } LayerEntry;
 
 LayerEntry *layer_entry_new (const char *path, char kind);
 void layer_entry_free (LayerEntry *entry);
-void layer_entry_add_xattr (LayerEntry *entry, const char *name, gconstpointer value,
+void layer_entry_add_xattr (LayerEntry *entry,
+                            const char *name,
+                            gconstpointer value,
                             gsize size);
 
-/* Sorted LayerEntry; free with g_ptr_array_unref(). Also checks everything layer.md demands. */
+/* Sorted LayerEntry; free with g_ptr_array_unref(). Also checks everything layer.md
+ * demands. */
 GPtrArray *layer_index_parse (GBytes *index, guint64 content_size, GError **error);
 GBytes *layer_index_build (GPtrArray *entries, GError **error);
 
@@ -51,15 +54,18 @@ gboolean layer_path_is_reserved (const char *path);
 gboolean layer_kind_is_directory (char kind);
 int layer_entry_compare (gconstpointer a, gconstpointer b);
 
-/* Opens path (relative, "" is the directory itself) below dirfd, following nothing and crossing
- * no mount. -1 with errno. */
+/* Opens path (relative, "" is the directory itself) below dirfd, following nothing and
+ * crossing no mount. -1 with errno. */
 int layer_open (int dirfd, const char *path, int flags);
 
 /* The directory that holds path, and its last component. -1 with errno. */
 int layer_open_parent (int dirfd, const char *path, const char **name);
 
 /* Called for each name in a directory; FALSE ends the walk. */
-typedef gboolean (*LayerVisit) (int dirfd, const char *name, gpointer data, GError **error);
+typedef gboolean (*LayerVisit) (int dirfd,
+                                const char *name,
+                                gpointer data,
+                                GError **error);
 gboolean layer_each_name (int dirfd, LayerVisit visit, gpointer data, GError **error);
 
 void layer_fail (GError **error, const char *path, const char *what, int saved_errno);

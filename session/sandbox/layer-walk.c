@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reaching files of an upper directory that an app has written to, as root: nothing is ever
- * followed, no mount is crossed. */
+/* Reaching files of an upper directory that an app has written to, as root: nothing is
+ * ever followed, no mount is crossed. */
 #define G_LOG_DOMAIN "moss-layer"
 #include "layer-private.h"
 
@@ -17,7 +17,8 @@ layer_open (int dirfd, const char *path, int flags)
 {
   struct open_how how = {
     .flags = flags | O_CLOEXEC | O_NOFOLLOW,
-    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    .resolve
+    = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
   };
 
   return syscall (SYS_openat2, dirfd, *path != '\0' ? path : ".", &how, sizeof how);
@@ -27,7 +28,8 @@ int
 layer_open_parent (int dirfd, const char *path, const char **name)
 {
   const char *slash = strrchr (path, '/');
-  g_autofree char *parent = slash != NULL ? g_strndup (path, slash - path) : g_strdup ("");
+  g_autofree char *parent
+      = slash != NULL ? g_strndup (path, slash - path) : g_strdup ("");
 
   *name = slash != NULL ? slash + 1 : path;
   return layer_open (dirfd, parent, O_PATH | O_DIRECTORY);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The image checker. The first byte picks which image it is, the rest is the image. With libFuzzer:
- * clang -fsanitize=fuzzer -DMOSS_LIBFUZZER. Without: good images are changed at random, alone
- * and (less often) as a whole directory. */
+/* The image checker. The first byte picks which image it is, the rest is the image. With
+ * libFuzzer: clang -fsanitize=fuzzer -DMOSS_LIBFUZZER. Without: good images are changed
+ * at random, alone and (less often) as a whole directory. */
 #include "image-check.h"
 
 #include <fcntl.h>
@@ -10,12 +10,22 @@
 #include <unistd.h>
 
 static const char *const names[] = {
-  "inventory.img", "pstree.img", "files.img", "tty-info.img", "memfd.img", "seccomp.img", "core-1.img",
-  "core-2.img", "ids-1.img", "mm-2.img", "fs-2.img", "fdinfo-3.img", "pagemap-2.img", "pagemap-shmem-7.img",
-  "pages-1.img", "remap-fpath.img", "ghost-file-a.img", "tty-data.img", "filelocks.img",
-  "sk-queues.img", "pipes-data.img", "fifo-data.img", "cpuinfo.img", "cgroup.img",
-  "mountpoints-14.img", "userns-15.img", "utsns-13.img", "timens-0.img", "ipcns-var-12.img",
-  "ipcns-shm-12.img", "ipcns-sem-12.img",
+  "inventory.img",      "pstree.img",
+  "files.img",          "tty-info.img",
+  "memfd.img",          "seccomp.img",
+  "core-1.img",         "core-2.img",
+  "ids-1.img",          "mm-2.img",
+  "fs-2.img",           "fdinfo-3.img",
+  "pagemap-2.img",      "pagemap-shmem-7.img",
+  "pages-1.img",        "remap-fpath.img",
+  "ghost-file-a.img",   "tty-data.img",
+  "filelocks.img",      "sk-queues.img",
+  "pipes-data.img",     "fifo-data.img",
+  "cpuinfo.img",        "cgroup.img",
+  "mountpoints-14.img", "userns-15.img",
+  "utsns-13.img",       "timens-0.img",
+  "ipcns-var-12.img",   "ipcns-shm-12.img",
+  "ipcns-sem-12.img",
 };
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -36,15 +46,15 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 }
 
 #ifndef MOSS_LIBFUZZER
-#include "../unit/sandbox/images.h"
-#include "mutate.h"
+#  include "../unit/sandbox/images.h"
+#  include "mutate.h"
 
 static void
 write_image (int dirfd, const char *name, gconstpointer data, gsize size)
 {
   int fd = openat (dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-  if (fd < 0 || write (fd, size > 0 ? data : "", size) != (ssize_t) size)
+  if (fd < 0 || write (fd, size > 0 ? data : "", size) != (ssize_t)size)
     abort ();
   close (fd);
 }
@@ -104,7 +114,8 @@ main (int argc, char **argv)
       g_autoptr (GByteArray) body = NULL;
       guint8 header[8] = { 0x19, 0x43, 0x56, 0x54 };
 
-      body = good != NULL && g_bytes_get_size (good) > 0 && !g_str_has_prefix (names[pick], "pages-")
+      body = good != NULL && g_bytes_get_size (good) > 0
+                     && !g_str_has_prefix (names[pick], "pages-")
                  ? mutate (rand, g_bytes_get_data (good, NULL), g_bytes_get_size (good))
                  : mutate (rand, header, sizeof header);
       g_byte_array_append (input, &pick, 1);

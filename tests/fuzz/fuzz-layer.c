@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The layer's index. With libFuzzer: clang -fsanitize=fuzzer -DMOSS_LIBFUZZER. Without: good ones
- * are changed at random, and what still passes the check is applied (as root), which must leave
- * everything outside the directory as it was. */
+/* The layer's index. With libFuzzer: clang -fsanitize=fuzzer -DMOSS_LIBFUZZER. Without:
+ * good ones are changed at random, and what still passes the check is applied (as root),
+ * which must leave everything outside the directory as it was. */
 #include "layer-private.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 }
 
 #ifndef MOSS_LIBFUZZER
-#include "mutate.h"
+#  include "mutate.h"
 
 static LayerEntry *
 add (GPtrArray *list, const char *path, char kind, const char *target)
@@ -47,7 +47,7 @@ static GBytes *
 seed (void)
 {
   g_autoptr (GPtrArray) list
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) layer_entry_free);
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   LayerEntry *e;
 
   add (list, "", 'd', "");

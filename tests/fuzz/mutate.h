@@ -5,12 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For fuzzers that are run without libFuzzer: a few random changes to a good input. Deterministic for
- * a seed. The result is a fresh array. */
+/* For fuzzers that are run without libFuzzer: a few random changes to a good input.
+ * Deterministic for a seed. The result is a fresh array. */
 static inline GByteArray *
 mutate (GRand *rand, gconstpointer data, gsize size)
 {
-  static const guint32 words[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff };
+  static const guint32 words[]
+      = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff };
   GByteArray *bytes = g_byte_array_sized_new (size + 64);
   int changes = g_rand_int_range (rand, 1, 6);
 

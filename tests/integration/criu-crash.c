@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Kills CRIU, or the process that drives it, at a random moment of a dump or a restore.
  *
- * What must hold afterwards: during a dump the app either runs on or is frozen and runs on when
- * thawed (except when it is CRIU that is killed: that may take the app along, but nothing stays half
- * alive; the count of such losses is printed); during a restore nothing of the copy ever runs, and nothing of it is left unless it was
- * complete and frozen. Then the same app is moved once more, for real. PROGRAM [ROUNDS [SEED]] */
+ * What must hold afterwards: during a dump the app either runs on or is frozen and runs
+ * on when thawed (except when it is CRIU that is killed: that may take the app along, but
+ * nothing stays half alive; the count of such losses is printed); during a restore
+ * nothing of the copy ever runs, and nothing of it is left unless it was complete and
+ * frozen. Then the same app is moved once more, for real. PROGRAM [ROUNDS [SEED]] */
 #include "criu.h"
 #include "criu-cgroup.h"
 #include "layer.h"
@@ -39,8 +40,8 @@ export_layer (gpointer data, GError **error)
 {
   Layer *l = data;
 
-  return moss_layer_export (l->sandbox->upper_dirfd, l->sandbox->lower_dirfd, NULL, &l->index, &l->content,
-                            error);
+  return moss_layer_export (l->sandbox->upper_dirfd, l->sandbox->lower_dirfd, NULL,
+                            &l->index, &l->content, error);
 }
 
 static char *
@@ -56,7 +57,8 @@ read_text (const char *path)
 static pid_t
 find_criu (pid_t driver)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/children", (int) driver, (int) driver);
+  g_autofree char *path
+      = g_strdup_printf ("/proc/%d/task/%d/children", (int)driver, (int)driver);
   g_autofree char *list = read_text (path);
   g_auto (GStrv) pids = g_strsplit (list != NULL ? list : "", " ", 0);
 
@@ -71,9 +73,13 @@ find_criu (pid_t driver)
   return 0;
 }
 
-/* Runs work in a child and kills it, or its CRIU, after a while. TRUE when it ended well. */
+/* Runs work in a child and kills it, or its CRIU, after a while. TRUE when it ended well.
+ */
 static gboolean
-run_and_kill (gboolean (*function) (gpointer), gpointer data, gboolean kill_driver, guint after_us)
+run_and_kill (gboolean (*function) (gpointer),
+              gpointer data,
+              gboolean kill_driver,
+              guint after_us)
 {
   pid_t child = fork (), criu;
   int status;
@@ -142,8 +148,8 @@ dump_job (gpointer data)
 {
   Job *job = data;
 
-  return moss_criu_dump (&config, job->from->init, job->images, job->from->cgroup_dirfd, NULL, NULL, NULL,
-                         NULL);
+  return moss_criu_dump (&config, job->from->init, job->images, job->from->cgroup_dirfd,
+                         NULL, NULL, NULL, NULL);
 }
 
 static gboolean
@@ -153,7 +159,8 @@ restore_job (gpointer data)
   g_autofree char *root = test_sandbox_root (job->to);
   pid_t init;
 
-  return moss_criu_restore (&config, job->images, root, job->to->cgroup_dirfd, &init, NULL, NULL);
+  return moss_criu_restore (&config, job->images, root, job->to->cgroup_dirfd, &init,
+                            NULL, NULL);
 }
 
 /* FALSE when all of it is dead; half of it is an error. */
@@ -199,8 +206,8 @@ crash_dump (TestSandbox *s, gboolean kill_driver, guint after_us)
   /* CRIU may still be busy letting go when only the driver died. */
   for (int i = 0; i < 400 && !is_frozen (s) && test_sandbox_count (s) <= before; i++)
     g_usleep (5000);
-  g_print ("# dump, %s killed after %5u us: %s, %s\n", kill_driver ? "driver" : "CRIU", after_us,
-           done ? "done" : "failed", is_frozen (s) ? "frozen" : "running");
+  g_print ("# dump, %s killed after %5u us: %s, %s\n", kill_driver ? "driver" : "CRIU",
+           after_us, done ? "done" : "failed", is_frozen (s) ? "frozen" : "running");
   if (done && !is_frozen (s))
     g_error ("the dump is said to be done but the app runs");
   drop_images (job.images, path);
@@ -216,11 +223,12 @@ crash_dump (TestSandbox *s, gboolean kill_driver, guint after_us)
   return s;
 }
 
-/* A killed driver leaves its guard to us, which may have its last deed still before it. */
+/* A killed driver leaves its guard to us, which may have its last deed still before it.
+ */
 static void
 wait_for_strays (pid_t but)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/children", (int) getpid ());
+  g_autofree char *path = g_strdup_printf ("/proc/self/task/%d/children", (int)getpid ());
 
   for (int i = 0; i < 400; i++)
     {
@@ -242,7 +250,8 @@ wait_for_strays (pid_t but)
 }
 
 static void
-crash_restore (TestSandbox *from, TestSandbox *to, int images, gboolean kill_driver, guint after_us)
+crash_restore (
+    TestSandbox *from, TestSandbox *to, int images, gboolean kill_driver, guint after_us)
 {
   Job job = { from, to, images };
   int before = test_sandbox_count (to);
@@ -250,9 +259,11 @@ crash_restore (TestSandbox *from, TestSandbox *to, int images, gboolean kill_dri
 
   for (int i = 0; i < 400 && is_populated (to) && !is_frozen (to); i++)
     g_usleep (5000);
-  g_print ("# restore, %s killed after %5u us: %s, %s\n", kill_driver ? "driver" : "CRIU", after_us,
-           done ? "done" : "failed",
-           !is_populated (to) ? "nothing left" : is_frozen (to) ? "frozen" : "running");
+  g_print ("# restore, %s killed after %5u us: %s, %s\n", kill_driver ? "driver" : "CRIU",
+           after_us, done ? "done" : "failed",
+           !is_populated (to) ? "nothing left"
+           : is_frozen (to)   ? "frozen"
+                              : "running");
   if (is_populated (to) && !is_frozen (to))
     g_error ("a copy runs");
   g_usleep (30000);
@@ -279,7 +290,8 @@ round_of_crashes (TestSandbox *from, const char *lower)
   images = make_images (&path);
   config.frozen = export_layer;
   config.frozen_data = &layer;
-  if (!moss_criu_dump (&config, from->init, images, from->cgroup_dirfd, NULL, NULL, NULL, &error))
+  if (!moss_criu_dump (&config, from->init, images, from->cgroup_dirfd, NULL, NULL, NULL,
+                       &error))
     g_error ("%s", error->message);
   config.frozen = NULL;
   to = test_sandbox_new (lower, work);
@@ -292,7 +304,8 @@ round_of_crashes (TestSandbox *from, const char *lower)
   {
     g_autofree char *root = test_sandbox_root (to);
 
-    if (!moss_criu_restore (&config, images, root, to->cgroup_dirfd, &to->init, NULL, &error))
+    if (!moss_criu_restore (&config, images, root, to->cgroup_dirfd, &to->init, NULL,
+                            &error))
       g_error ("%s", error->message);
   }
   test_sandbox_kill (from);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Moves a real process tree back and forth between two roots that share no inode: dump behind the
- * freezer, layer out, layer into a fresh upper directory, restore, and dump again of what
- * was restored. Needs root, CRIU and cgroup v2; elsewhere it is skipped (77).
+/* Moves a real process tree back and forth between two roots that share no inode: dump
+ * behind the freezer, layer out, layer into a fresh upper directory, restore, and dump
+ * again of what was restored. Needs root, CRIU and cgroup v2; elsewhere it is skipped
+ * (77).
  *
- * The app counts in a loop and writes each number to a file. What must hold: no number is ever
- * written while a copy is frozen, none is lost, and after each hop it goes on with the next. */
+ * The app counts in a loop and writes each number to a file. What must hold: no number is
+ * ever written while a copy is frozen, none is lost, and after each hop it goes on with
+ * the next. */
 #include "criu.h"
 #include "image-check.h"
 #include "layer.h"
@@ -31,14 +33,15 @@ static const GOptionEntry options[] = {
   { "log-level", 0, 0, G_OPTION_ARG_INT, &opt_log_level, "Of CRIU", "N" },
   { "settle-ms", 0, 0, G_OPTION_ARG_INT, &opt_settle_ms, "Between moves", "MS" },
   { "run-tmpfs", 0, 0, G_OPTION_ARG_NONE, &opt_run_tmpfs, "Mount a tmpfs at /run", NULL },
-  { "keep", 0, 0, G_OPTION_ARG_NONE, &opt_keep, "Keep images in the work directory", NULL },
+  { "keep", 0, 0, G_OPTION_ARG_NONE, &opt_keep, "Keep images in the work directory",
+    NULL },
   { "no-check", 0, 0, G_OPTION_ARG_NONE, &opt_no_check, "Skip the image checker", NULL },
   { "quiet", 0, 0, G_OPTION_ARG_NONE, &opt_quiet, "Print no times", NULL },
   { NULL }
 };
 
-#define WESTON                                                                                \
-  "sh -c 'Xvfb :9 -screen 0 1280x800x24 & sleep 1; DISPLAY=:9 exec weston "                   \
+#define WESTON                                                                           \
+  "sh -c 'Xvfb :9 -screen 0 1280x800x24 & sleep 1; DISPLAY=:9 exec weston "              \
   "--backend=x11-backend.so --use-pixman --socket=wayland-0 --idle-time=0'"
 
 static const struct
@@ -48,13 +51,14 @@ static const struct
 } apps[] = {
   { "loop", TEST_LOOP, 200 },
   { "foot",
-    TEST_AS_APP WESTON " & sleep 3; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " TEST_AS_APP
-                  "foot " TEST_COUNT " & wait",
+    TEST_AS_APP WESTON
+    " & sleep 3; export WAYLAND_DISPLAY=wayland-0; cd /home/moss; " TEST_AS_APP
+    "foot " TEST_COUNT " & wait",
     4000 },
   { "gtk",
-    TEST_AS_APP WESTON " & " TEST_AS_APP TEST_COUNT " & sleep 3; export WAYLAND_DISPLAY=wayland-0; "
-                  "cd /home/moss; " TEST_AS_APP
-                  "dbus-run-session -- gtk4-widget-factory & wait",
+    TEST_AS_APP WESTON
+    " & " TEST_AS_APP TEST_COUNT " & sleep 3; export WAYLAND_DISPLAY=wayland-0; "
+    "cd /home/moss; " TEST_AS_APP "dbus-run-session -- gtk4-widget-factory & wait",
     6000 },
 };
 
@@ -116,7 +120,8 @@ sum_sizes (const char *dir)
 static TestSandbox *
 move_once (TestSandbox *from, const char *lower, const char *work, int n)
 {
-  MossCriuConfig config = { .program = opt_criu, .log_level = opt_log_level, .tcp_close = TRUE };
+  MossCriuConfig config
+      = { .program = opt_criu, .log_level = opt_log_level, .tcp_close = TRUE };
   g_autofree char *images = g_strdup_printf ("%s/images-%d", work, n);
   g_autofree char *root = NULL;
   g_autofree char *clean = NULL;
@@ -128,14 +133,14 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   int images_fd, before;
   pid_t init = 0;
 
-  must_make:
+must_make:
   mkdir (images, 0700);
   images_fd = open (images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   config.frozen = export_layer;
   config.frozen_data = &hop;
   before = test_sandbox_wait_count (from, 0, 5000);
-  if (!moss_criu_dump (&config, from->init, images_fd, from->cgroup_dirfd, NULL, NULL, &dump,
-                       &error))
+  if (!moss_criu_dump (&config, from->init, images_fd, from->cgroup_dirfd, NULL, NULL,
+                       &dump, &error))
     g_error ("dump %d: %s", n, error->message);
   if (n == 1)
     stays_frozen (from);
@@ -172,21 +177,23 @@ move_once (TestSandbox *from, const char *lower, const char *work, int n)
   root = test_sandbox_root (to);
   if (opt_log_level > 1)
     renameat (images_fd, "criu.log", images_fd, "dump.log");
-  if (!moss_criu_restore (&config, images_fd, root, to->cgroup_dirfd, &init, &restore, &error))
+  if (!moss_criu_restore (&config, images_fd, root, to->cgroup_dirfd, &init, &restore,
+                          &error))
     g_error ("restore %d: %s", n, error->message);
   to->init = init;
   if (n < 104)
     stays_frozen (to);
   g_assert_cmpint (test_sandbox_count (to), ==, before);
   if (!opt_quiet)
-    g_print ("# hop %d: dump %.1f (before the freeze %.1f, frozen %.1f of which layer %.1f), "
-             "check %.1f, apply %.1f, restore %.1f ms; %" G_GUINT64_FORMAT
-             " pages, images %.1f MB\n",
-             n % 100, ms (dump.done_at_us - dump.started_us),
-             ms (dump.frozen_at_us - dump.started_us), ms (dump.done_at_us - dump.frozen_at_us),
-             ms (hop.layer_us), ms (checked_us), ms (applied_us),
-             ms (restore.frozen_at_us - restore.started_us), dump.pages,
-             sum_sizes (images) / 1e6);
+    g_print (
+        "# hop %d: dump %.1f (before the freeze %.1f, frozen %.1f of which layer %.1f), "
+        "check %.1f, apply %.1f, restore %.1f ms; %" G_GUINT64_FORMAT
+        " pages, images %.1f MB\n",
+        n % 100, ms (dump.done_at_us - dump.started_us),
+        ms (dump.frozen_at_us - dump.started_us),
+        ms (dump.done_at_us - dump.frozen_at_us), ms (hop.layer_us), ms (checked_us),
+        ms (applied_us), ms (restore.frozen_at_us - restore.started_us), dump.pages,
+        sum_sizes (images) / 1e6);
   test_sandbox_kill (from);
   test_sandbox_free (from);
   test_sandbox_thaw (to);
@@ -273,7 +280,8 @@ main (int argc, char **argv)
   g_print ("# count at the end: %d\n", test_sandbox_wait_count (s, 0, 5000));
   test_sandbox_free (s);
 
-  if (opt_keep) return 0;
+  if (opt_keep)
+    return 0;
   umount2 (shm, MNT_DETACH);
   clean = g_strdup_printf ("rm -rf --one-file-system '%s'", base);
   g_assert_cmpint (system (clean), ==, 0);

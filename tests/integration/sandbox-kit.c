@@ -46,8 +46,10 @@ test_sandbox_new (const char *lower, const char *parent)
 
   s->dir = g_strdup_printf ("%s/sandbox-%d", parent, ++serial);
   s->lower = g_strdup (lower);
-  s->cgroup = g_strdup_printf ("%s/moss-test-%d-%d", cgroup_root (), (int) getpid (), serial);
-  for (const char *const *p = (const char *const[]){ "upper", "work", "root", NULL }; *p; p++)
+  s->cgroup
+      = g_strdup_printf ("%s/moss-test-%d-%d", cgroup_root (), (int)getpid (), serial);
+  for (const char *const *p = (const char *const[]){ "upper", "work", "root", NULL }; *p;
+       p++)
     {
       g_autofree char *path = g_build_filename (s->dir, *p, NULL);
 
@@ -69,7 +71,8 @@ static void
 make_dir (int dirfd, const char *path, mode_t mode, uid_t uid)
 {
   must (mkdirat (dirfd, path, mode) == 0 || errno == EEXIST, path);
-  must (fchownat (dirfd, path, MOSS_LAYER_FIRST_ID + uid, MOSS_LAYER_FIRST_ID + uid, 0) == 0,
+  must (fchownat (dirfd, path, MOSS_LAYER_FIRST_ID + uid, MOSS_LAYER_FIRST_ID + uid, 0)
+            == 0,
         path);
   must (fchmodat (dirfd, path, mode, 0) == 0, path);
 }
@@ -92,7 +95,8 @@ set_opaque (int dirfd, const char *path)
   close (fd);
 }
 
-/* What stands in the upper directory of every new sandbox, also of one that a layer goes into. */
+/* What stands in the upper directory of every new sandbox, also of one that a layer goes
+ * into. */
 void
 test_sandbox_prepare_upper (TestSandbox *s)
 {
@@ -139,10 +143,10 @@ void
 test_sandbox_mount (TestSandbox *s)
 {
   g_autofree char *root = test_sandbox_root (s);
-  g_autofree char *options
-      = g_strdup_printf ("lowerdir=%s,upperdir=%s/upper,workdir=%s/work,index=on,nfs_export=on,"
-                         "metacopy=off,redirect_dir=off",
-                         s->lower, s->dir, s->dir);
+  g_autofree char *options = g_strdup_printf (
+      "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,index=on,nfs_export=on,"
+      "metacopy=off,redirect_dir=off",
+      s->lower, s->dir, s->dir);
 
   must (mount ("overlay", root, "overlay", MS_NOSUID, options) == 0, options);
   s->mounted = TRUE;
@@ -153,7 +157,7 @@ write_text (const char *path, const char *text)
 {
   int fd = open (path, O_WRONLY | O_CLOEXEC);
 
-  must (fd >= 0 && write (fd, text, strlen (text)) == (ssize_t) strlen (text), path);
+  must (fd >= 0 && write (fd, text, strlen (text)) == (ssize_t)strlen (text), path);
   close (fd);
 }
 
@@ -162,9 +166,10 @@ map_ids (pid_t pid)
 {
   g_autofree char *text = g_strdup_printf ("0 %u 65536\n", MOSS_LAYER_FIRST_ID);
 
-  for (const char *const *p = (const char *const[]){ "uid_map", "gid_map", NULL }; *p; p++)
+  for (const char *const *p = (const char *const[]){ "uid_map", "gid_map", NULL }; *p;
+       p++)
     {
-      g_autofree char *path = g_strdup_printf ("/proc/%d/%s", (int) pid, *p);
+      g_autofree char *path = g_strdup_printf ("/proc/%d/%s", (int)pid, *p);
 
       write_text (path, text);
     }
@@ -186,7 +191,8 @@ mount_inside (const char *root, gboolean run_tmpfs)
   must (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "private");
   must (mount (root, root, NULL, MS_BIND, NULL) == 0, "bind");
   must (chdir (root) == 0, root);
-  must (mount ("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0, "proc");
+  must (mount ("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0,
+        "proc");
   must (mount ("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                "newinstance,ptmxmode=0666,mode=0620")
             == 0,
@@ -342,7 +348,8 @@ void
 test_sandbox_copy_runtime (const char *dir)
 {
   static const char script[]
-      = "set -e; cd \"$0\"; mkdir -p usr/bin usr/lib usr/lib32 usr/lib64 etc home run tmp dev proc sys;"
+      = "set -e; cd \"$0\"; mkdir -p usr/bin usr/lib usr/lib32 usr/lib64 etc home run "
+        "tmp dev proc sys;"
         "for l in bin lib lib32 lib64; do [ -L /$l ] && cp -a /$l .; done;"
         "for p in sh sleep setpriv; do f=$(readlink -f /bin/$p); cp $f usr/bin/$p;"
         "  for l in $(ldd $f | grep -o '/[^ ]*'); do r=$(readlink -f $l);"

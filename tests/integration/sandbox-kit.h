@@ -6,11 +6,11 @@
 
 G_BEGIN_DECLS
 
-/* A bare sandbox for tests of dump, restore and layer: what moss-sandboxd builds, without its
- * policy. Errors end the test. */
+/* A bare sandbox for tests of dump, restore and layer: what moss-sandboxd builds, without
+ * its policy. Errors end the test. */
 typedef struct
 {
-  char *dir;          /* upper, work, root */
+  char *dir; /* upper, work, root */
   char *lower;
   int upper_dirfd;
   int lower_dirfd;
@@ -20,7 +20,8 @@ typedef struct
   gboolean mounted;
 } TestSandbox;
 
-/* lower is the runtime, parent a directory for its files, script what pid 1 runs with sh. */
+/* lower is the runtime, parent a directory for its files, script what pid 1 runs with sh.
+ */
 TestSandbox *test_sandbox_new (const char *lower, const char *parent);
 void test_sandbox_mount (TestSandbox *sandbox);
 void test_sandbox_start (TestSandbox *sandbox, const char *script, gboolean run_tmpfs);
@@ -36,7 +37,7 @@ void test_sandbox_prepare_upper (TestSandbox *sandbox);
 
 /* The app of most tests: it counts, and writes each number to home/moss/count. */
 #define TEST_AS_APP "setpriv --reuid=1000 --regid=1000 --clear-groups --no-new-privs "
-#define TEST_COUNT                                                                            \
+#define TEST_COUNT                                                                       \
   "sh -c 'i=0; while :; do i=$((i+1)); echo $i > /home/moss/count; sleep 0.02; done'"
 #define TEST_LOOP TEST_AS_APP TEST_COUNT " & wait"
 

@@ -20,13 +20,15 @@ init_tasks (TestImages *t)
       t->processes[i].n_threads = 1;
       t->processes[i].threads = &t->tids[i];
       moss_image__creds__init (&t->creds[i]);
-      t->creds[i].uid = t->creds[i].euid = t->creds[i].suid = t->creds[i].fsuid = i * 1000;
-      t->creds[i].gid = t->creds[i].egid = t->creds[i].sgid = t->creds[i].fsgid = i * 1000;
+      t->creds[i].uid = t->creds[i].euid = t->creds[i].suid = t->creds[i].fsuid
+          = i * 1000;
+      t->creds[i].gid = t->creds[i].egid = t->creds[i].sgid = t->creds[i].fsgid
+          = i * 1000;
       t->creds[i].has_no_new_privs = TRUE;
       t->creds[i].no_new_privs = i;
       moss_image__task_core__init (&t->tasks[i]);
       t->tasks[i].state = 1;
-      t->tasks[i].comm = (char *) "test";
+      t->tasks[i].comm = (char *)"test";
       moss_image__thread_core__init (&t->threads[i]);
       t->threads[i].creds = &t->creds[i];
       t->threads[i].has_seccomp_mode = i == 1;
@@ -92,7 +94,7 @@ init_memory (TestImages *t)
   t->pagemap.pages = 2;
   t->pages = 2;
   moss_image__mem_fd__init (&t->memfd);
-  t->memfd.name = (char *) "pool";
+  t->memfd.name = (char *)"pool";
   t->memfd.uid = t->memfd.gid = 1000;
   t->memfd.size = 4096;
   t->memfd.inode = 1;
@@ -104,7 +106,7 @@ init_reg (TestImages *t, guint i, const char *path, guint32 flags)
   moss_image__reg_file__init (&t->regs[i]);
   t->regs[i].id = i + 1;
   t->regs[i].owner = &t->owner;
-  t->regs[i].path = (char *) path;
+  t->regs[i].path = (char *)path;
   t->regs[i].flags = flags;
   t->regs[i].has_mnt = TRUE;
   t->regs[i].mnt = 88;
@@ -157,7 +159,7 @@ init_files (TestImages *t)
   t->files[7].type = 11;
   t->files[7].tty = &t->tty_file;
   moss_image__file_handle__init (&t->handle);
-  t->handle.path = (char *) "home/moss";
+  t->handle.path = (char *)"home/moss";
   moss_image__watch__init (&t->watch);
   t->watch.handle = &t->handle;
   moss_image__inotify__init (&t->inotify);
@@ -195,18 +197,20 @@ init_spaces (TestImages *t)
   {
     const char *path, *options;
     guint fstype;
-  } mounts[] = { { "/proc", "", 1 }, { "/dev/pts", "mode=620,ptmxmode=666,newinstance", 6 },
-                 { "/", "lowerdir=/,upperdir=/x", 17 }, { "/sys", "", 2 } };
+  } mounts[] = { { "/proc", "", 1 },
+                 { "/dev/pts", "mode=620,ptmxmode=666,newinstance", 6 },
+                 { "/", "lowerdir=/,upperdir=/x", 17 },
+                 { "/sys", "", 2 } };
 
   for (guint i = 0; i < N (mounts); i++)
     {
       moss_image__mount__init (&t->mounts[i]);
       t->mounts[i].fstype = mounts[i].fstype;
       t->mounts[i].id = 86 + i;
-      t->mounts[i].path = (char *) mounts[i].path;
-      t->mounts[i].options = (char *) mounts[i].options;
-      t->mounts[i].root = (char *) "/";
-      t->mounts[i].source = (char *) "none";
+      t->mounts[i].path = (char *)mounts[i].path;
+      t->mounts[i].options = (char *)mounts[i].options;
+      t->mounts[i].root = (char *)"/";
+      t->mounts[i].source = (char *)"none";
       t->mounts[i].flags = MS_NOSUID | MS_RELATIME;
     }
   t->n_mounts = 3;
@@ -216,8 +220,8 @@ init_spaces (TestImages *t)
   t->uids.outside = t->gids.outside = 1900019712u;
   t->uids.count = t->gids.count = 65536;
   moss_image__uts_ns__init (&t->utsns);
-  t->utsns.node = (char *) "moss";
-  t->utsns.domain = (char *) "(none)";
+  t->utsns.node = (char *)"moss";
+  t->utsns.domain = (char *)"(none)";
   moss_image__ipc_var__init (&t->ipc_var);
   t->ipc_var.n_sem_ctls = 4;
   t->ipc_var.sem_ctls = t->sem_ctls;
@@ -247,7 +251,7 @@ static void
 add_word (GByteArray *bytes, guint32 word)
 {
   word = GUINT32_TO_LE (word);
-  g_byte_array_append (bytes, (guint8 *) &word, sizeof word);
+  g_byte_array_append (bytes, (guint8 *)&word, sizeof word);
 }
 
 static GByteArray *
@@ -343,7 +347,7 @@ pack_files (TestImages *t, GHashTable *set)
   add_one (set, "remap-fpath.img", 0x59133954, &t->remap);
   bytes = begin (0x52583605);
   add_message (bytes, &t->ghost);
-  g_byte_array_append (bytes, (const guint8 *) "gone", 4);
+  g_byte_array_append (bytes, (const guint8 *)"gone", 4);
   finish (set, "ghost-file-a.img", bytes);
 }
 
@@ -351,7 +355,7 @@ GHashTable *
 test_images_pack (TestImages *t)
 {
   GHashTable *set = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
-                                           (GDestroyNotify) g_bytes_unref);
+                                           (GDestroyNotify)g_bytes_unref);
   MossImage__IdExtent *uids[] = { &t->uids }, *gids[] = { &t->gids };
   MossImage__CgroupController *controllers[] = { &t->controller };
   GByteArray *bytes = begin (0x55563928);

@@ -6,8 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* The smallest set of images that is allowed: pid 1, and an app with one open file, one socket
- * pair, one memfd, one terminal and one deleted file. Every message may be changed before it is packed. */
+/* The smallest set of images that is allowed: pid 1, and an app with one open file, one
+ * socket pair, one memfd, one terminal and one deleted file. Every message may be changed
+ * before it is packed. */
 typedef struct
 {
   MossImage__Inventory inventory;

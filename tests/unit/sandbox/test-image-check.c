@@ -57,12 +57,13 @@ allowed (void)
   g_assert_no_error (error);
 }
 
-/* ---- one wrong thing each ------------------------------------------------------------ */
+/* ---- one wrong thing each ------------------------------------------------------------
+ */
 
-#define DEFINE(name, statement)                                                               \
-  static void name (TestImages *t)                                                            \
-  {                                                                                           \
-    statement;                                                                                \
+#define DEFINE(name, statement)                                                          \
+  static void name (TestImages *t)                                                       \
+  {                                                                                      \
+    statement;                                                                           \
   }
 
 DEFINE (root_app, t->creds[1].uid = 0)
@@ -72,13 +73,14 @@ DEFINE (init_capability, t->caps[0] |= 1 << 21)
 DEFINE (high_capability, t->caps[1] = 1)
 DEFINE (app_capability, (t->creds[1].n_cap_amb = 1, t->creds[1].cap_amb = t->caps))
 DEFINE (may_gain, t->creds[1].no_new_privs = 0)
-DEFINE (profile, t->creds[1].lsm_profile = (char *) "unconfined_u")
+DEFINE (profile, t->creds[1].lsm_profile = (char *)"unconfined_u")
 DEFINE (no_filter, t->threads[1].seccomp_mode = 0)
 DEFINE (lost_filter, t->threads[1].seccomp_filter = 7)
 DEFINE (listener, (t->filter.has_flags = TRUE, t->filter.flags = 8))
 DEFINE (raised, (t->threads[1].has_nice = TRUE, t->threads[1].nice = -5))
 DEFINE (real_time, (t->threads[1].has_policy = TRUE, t->threads[1].policy = 1))
-DEFINE (unkillable, (t->tasks[1].has_oom_score_adj = TRUE, t->tasks[1].oom_score_adj = -1000))
+DEFINE (unkillable,
+        (t->tasks[1].has_oom_score_adj = TRUE, t->tasks[1].oom_score_adj = -1000))
 DEFINE (personality, t->tasks[1].personality = 0x0400000)
 DEFINE (other_arch, t->cores[1].arch = 5)
 DEFINE (other_format, t->inventory.version = 1)
@@ -98,22 +100,22 @@ DEFINE (more_mounts, t->n_mounts = 4)
 DEFINE (fewer_mounts, t->n_mounts = 2)
 DEFINE (same_mount, (t->n_mounts = 3, t->mounts[0] = t->mounts[1], t->mounts[0].id = 1))
 DEFINE (external_mount, (t->mounts[0].has_external = t->mounts[0].external = TRUE))
-DEFINE (external_key, t->mounts[0].external_key = (char *) "host")
+DEFINE (external_key, t->mounts[0].external_key = (char *)"host")
 DEFINE (plugin_mount, (t->mounts[0].has_with_plugin = t->mounts[0].with_plugin = TRUE))
 DEFINE (shared_mount, (t->mounts[0].has_shared = TRUE, t->mounts[0].shared = 3))
-DEFINE (bind_mount, t->mounts[2].root = (char *) "/etc")
+DEFINE (bind_mount, t->mounts[2].root = (char *)"/etc")
 DEFINE (suid_mount, t->mounts[0].flags = MS_RELATIME)
 DEFINE (remount, t->mounts[0].flags |= MS_BIND)
-DEFINE (mount_option, t->mounts[1].options = (char *) "mode=620,context=x")
+DEFINE (mount_option, t->mounts[1].options = (char *)"mode=620,context=x")
 DEFINE (other_type, t->mounts[0].fstype = 14)
-DEFINE (dots, t->regs[2].path = (char *) "/home/../etc/shadow")
-DEFINE (relative, t->regs[2].path = (char *) "etc/shadow")
-DEFINE (proc_sys, t->regs[2].path = (char *) "/proc/sys/kernel/core_pattern")
-DEFINE (proc_mem, t->regs[2].path = (char *) "/proc/1/mem")
-DEFINE (proc_root, t->regs[2].path = (char *) "/proc/1/root/etc")
-DEFINE (proc_write, t->regs[2].path = (char *) "/proc/1/comm")
-DEFINE (sysfs, t->regs[2].path = (char *) "/sys/power/state")
-DEFINE (device, t->regs[3].path = (char *) "/dev/sda")
+DEFINE (dots, t->regs[2].path = (char *)"/home/../etc/shadow")
+DEFINE (relative, t->regs[2].path = (char *)"etc/shadow")
+DEFINE (proc_sys, t->regs[2].path = (char *)"/proc/sys/kernel/core_pattern")
+DEFINE (proc_mem, t->regs[2].path = (char *)"/proc/1/mem")
+DEFINE (proc_root, t->regs[2].path = (char *)"/proc/1/root/etc")
+DEFINE (proc_write, t->regs[2].path = (char *)"/proc/1/comm")
+DEFINE (sysfs, t->regs[2].path = (char *)"/sys/power/state")
+DEFINE (device, t->regs[3].path = (char *)"/dev/sda")
 DEFINE (device_elsewhere, (t->regs[2].has_mode = TRUE, t->regs[2].mode = 0020666))
 DEFINE (block_device, (t->regs[3].has_mode = TRUE, t->regs[3].mode = 0060666))
 DEFINE (creates, t->regs[2].flags |= O_CREAT)
@@ -130,10 +132,12 @@ DEFINE (file_owner, t->owner.uid = 1900020712u)
 DEFINE (outside_socket, t->sockets[0].uflags = 1)
 DEFINE (callback_socket, t->sockets[0].uflags = 4)
 DEFINE (lost_peer, t->sockets[0].peer = 5)
-DEFINE (socket_path, (t->sockets[0].name.data = (guint8 *) "/a/../b", t->sockets[0].name.len = 7))
-DEFINE (socket_relative, (t->sockets[0].name.data = (guint8 *) "../b", t->sockets[0].name.len = 4))
-DEFINE (socket_directory, t->sockets[0].directory = (char *) "/../x")
-DEFINE (watch_path, t->handle.path = (char *) "home/../../etc")
+DEFINE (socket_path,
+        (t->sockets[0].name.data = (guint8 *)"/a/../b", t->sockets[0].name.len = 7))
+DEFINE (socket_relative,
+        (t->sockets[0].name.data = (guint8 *)"../b", t->sockets[0].name.len = 4))
+DEFINE (socket_directory, t->sockets[0].directory = (char *)"/../x")
+DEFINE (watch_path, t->handle.path = (char *)"home/../../etc")
 DEFINE (other_root, t->fs[1].root = 3)
 DEFINE (lost_cwd, t->fs[1].cwd = 55)
 DEFINE (lost_file, t->fds[2].file = 55)
@@ -151,7 +155,8 @@ DEFINE (ghost_device, t->ghost.mode = 0020666)
 DEFINE (ghost_owner, t->ghost.uid = 65535)
 DEFINE (ghost_lost, t->remap.remap = 11)
 DEFINE (remap_lost, t->remap.file = 55)
-DEFINE (kernel_map, (t->vmas[1].start = 0xffff800000000000, t->vmas[1].end = 0xffff800000001000))
+DEFINE (kernel_map,
+        (t->vmas[1].start = 0xffff800000000000, t->vmas[1].end = 0xffff800000001000))
 DEFINE (crooked_map, t->vmas[1].start = 0x10001)
 DEFINE (empty_map, t->vmas[1].end = 0x10000)
 DEFINE (plugin_map, t->vmas[1].status |= 1 << 27)
@@ -161,9 +166,13 @@ DEFINE (parent_flag, t->pagemap.flags = 1)
 DEFINE (fewer_pages, t->pages = 1)
 DEFINE (more_pages, t->pages = 3)
 DEFINE (lost_pages, t->pagemap_head.pages_id = 3)
-DEFINE (long_host, t->utsns.node = (char *) "0123456789012345678901234567890123456789012345678901234567890123456789")
-static ProtobufCBinaryData a_directory = { 1, (guint8 *) "x" };
-DEFINE (cgroup_directory, (t->controller.n_directories = 1, t->controller.directories = &a_directory))
+DEFINE (
+    long_host,
+    t->utsns.node
+    = (char *)"0123456789012345678901234567890123456789012345678901234567890123456789")
+static ProtobufCBinaryData a_directory = { 1, (guint8 *)"x" };
+DEFINE (cgroup_directory,
+        (t->controller.n_directories = 1, t->controller.directories = &a_directory))
 
 typedef struct
 {
@@ -176,47 +185,108 @@ typedef struct
 #define D MOSS_IMAGE_ERROR_DENIED
 #define C MOSS_IMAGE_ERROR_CORRUPT
 #define F MOSS_IMAGE_ERROR_FOREIGN
-#define W(tweak, code, file) { #tweak, tweak, code, file }
+#define W(tweak, code, file)                                                             \
+  {                                                                                      \
+#    tweak, tweak, code, file                                                            \
+  }
 static const Wrong wrongs[] = {
-  W (root_app, D, "core-2.img"), W (foreign_uid, D, "core-2.img"), W (foreign_gid, D, "core-1.img"),
-  W (init_capability, D, "core-1.img"), W (high_capability, D, "core-1.img"),
-  W (app_capability, D, "core-2.img"), W (may_gain, D, "core-2.img"), W (profile, D, "core-2.img"),
-  W (no_filter, D, "core-2.img"), W (lost_filter, C, "all together"), W (listener, D, "seccomp.img"),
-  W (raised, D, "core-2.img"), W (real_time, D, "core-2.img"), W (unkillable, D, "core-2.img"),
-  W (personality, D, "core-2.img"), W (other_arch, F, "core-2.img"),
-  W (other_format, F, "inventory.img"), W (uprobes, D, "inventory.img"),
-  W (host_user_ns, D, "all together"), W (host_mnt_ns, D, "all together"),
-  W (host_net_ns, D, "all together"), W (no_user_ns, D, "all together"),
-  W (nested_ns, D, "all together"), W (no_init, D, "pstree.img"), W (same_pid, C, "pstree.img"),
-  W (foreign_map, D, "userns-15.img"), W (foreign_gid_map, D, "userns-15.img"),
-  W (large_map, D, "userns-15.img"), W (shifted_map, D, "userns-15.img"),
-  W (more_mounts, D, "mountpoints-14.img"), W (fewer_mounts, D, "mountpoints-14.img"),
-  W (same_mount, D, "mountpoints-14.img"), W (external_mount, D, "mountpoints-14.img"),
-  W (external_key, D, "mountpoints-14.img"), W (plugin_mount, D, "mountpoints-14.img"),
-  W (shared_mount, D, "mountpoints-14.img"), W (bind_mount, D, "mountpoints-14.img"),
-  W (suid_mount, D, "mountpoints-14.img"), W (remount, D, "mountpoints-14.img"),
-  W (mount_option, D, "mountpoints-14.img"), W (other_type, D, "mountpoints-14.img"),
-  W (dots, D, "files.img"), W (relative, D, "files.img"), W (proc_sys, D, "files.img"),
-  W (proc_mem, D, "files.img"), W (proc_root, D, "files.img"), W (proc_write, D, "files.img"),
-  W (sysfs, D, "files.img"), W (device, D, "files.img"), W (device_elsewhere, D, "files.img"),
-  W (block_device, D, "files.img"), W (creates, D, "files.img"), W (empties, D, "files.img"),
-  W (lost_mount, C, "all together"), W (two_kinds, C, "files.img"), W (wrong_kind, C, "files.img"),
-  W (external_file, D, "files.img"), W (namespace_file, D, "files.img"), W (bpf_map, D, "files.img"),
-  W (same_id, C, "files.img"), W (other_id, C, "files.img"), W (file_owner, D, "files.img"),
-  W (outside_socket, D, "files.img"), W (callback_socket, D, "files.img"),
-  W (lost_peer, D, "all together"), W (socket_path, D, "files.img"),
-  W (socket_relative, D, "files.img"), W (socket_directory, D, "files.img"),
-  W (watch_path, D, "files.img"), W (other_root, D, "fs-2.img"), W (lost_cwd, C, "all together"),
-  W (lost_file, C, "all together"), W (lost_exe, C, "all together"), W (lost_memfd, C, "all together"),
-  W (lost_tty, C, "all together"), W (memfd_owner, D, "memfd.img"), W (memfd_suid, D, "memfd.img"),
-  W (huge_pages, D, "memfd.img"), W (real_tty, D, "tty-info.img"), W (serial_tty, D, "tty-info.img"),
-  W (ghost_suid, D, "ghost-file-a.img"), W (ghost_sgid, D, "ghost-file-a.img"),
-  W (ghost_device, D, "ghost-file-a.img"), W (ghost_owner, D, "ghost-file-a.img"),
-  W (ghost_lost, C, "all together"), W (remap_lost, C, "all together"), W (kernel_map, D, "mm-2.img"),
-  W (crooked_map, C, "mm-2.img"), W (empty_map, C, "mm-2.img"), W (plugin_map, D, "mm-2.img"),
-  W (socket_map, D, "mm-2.img"), W (parent_pages, D, "pagemap-2.img"),
-  W (parent_flag, D, "pagemap-2.img"), W (fewer_pages, C, "all together"),
-  W (more_pages, C, "all together"), W (lost_pages, C, "all together"), W (long_host, C, "utsns-13.img"),
+  W (root_app, D, "core-2.img"),
+  W (foreign_uid, D, "core-2.img"),
+  W (foreign_gid, D, "core-1.img"),
+  W (init_capability, D, "core-1.img"),
+  W (high_capability, D, "core-1.img"),
+  W (app_capability, D, "core-2.img"),
+  W (may_gain, D, "core-2.img"),
+  W (profile, D, "core-2.img"),
+  W (no_filter, D, "core-2.img"),
+  W (lost_filter, C, "all together"),
+  W (listener, D, "seccomp.img"),
+  W (raised, D, "core-2.img"),
+  W (real_time, D, "core-2.img"),
+  W (unkillable, D, "core-2.img"),
+  W (personality, D, "core-2.img"),
+  W (other_arch, F, "core-2.img"),
+  W (other_format, F, "inventory.img"),
+  W (uprobes, D, "inventory.img"),
+  W (host_user_ns, D, "all together"),
+  W (host_mnt_ns, D, "all together"),
+  W (host_net_ns, D, "all together"),
+  W (no_user_ns, D, "all together"),
+  W (nested_ns, D, "all together"),
+  W (no_init, D, "pstree.img"),
+  W (same_pid, C, "pstree.img"),
+  W (foreign_map, D, "userns-15.img"),
+  W (foreign_gid_map, D, "userns-15.img"),
+  W (large_map, D, "userns-15.img"),
+  W (shifted_map, D, "userns-15.img"),
+  W (more_mounts, D, "mountpoints-14.img"),
+  W (fewer_mounts, D, "mountpoints-14.img"),
+  W (same_mount, D, "mountpoints-14.img"),
+  W (external_mount, D, "mountpoints-14.img"),
+  W (external_key, D, "mountpoints-14.img"),
+  W (plugin_mount, D, "mountpoints-14.img"),
+  W (shared_mount, D, "mountpoints-14.img"),
+  W (bind_mount, D, "mountpoints-14.img"),
+  W (suid_mount, D, "mountpoints-14.img"),
+  W (remount, D, "mountpoints-14.img"),
+  W (mount_option, D, "mountpoints-14.img"),
+  W (other_type, D, "mountpoints-14.img"),
+  W (dots, D, "files.img"),
+  W (relative, D, "files.img"),
+  W (proc_sys, D, "files.img"),
+  W (proc_mem, D, "files.img"),
+  W (proc_root, D, "files.img"),
+  W (proc_write, D, "files.img"),
+  W (sysfs, D, "files.img"),
+  W (device, D, "files.img"),
+  W (device_elsewhere, D, "files.img"),
+  W (block_device, D, "files.img"),
+  W (creates, D, "files.img"),
+  W (empties, D, "files.img"),
+  W (lost_mount, C, "all together"),
+  W (two_kinds, C, "files.img"),
+  W (wrong_kind, C, "files.img"),
+  W (external_file, D, "files.img"),
+  W (namespace_file, D, "files.img"),
+  W (bpf_map, D, "files.img"),
+  W (same_id, C, "files.img"),
+  W (other_id, C, "files.img"),
+  W (file_owner, D, "files.img"),
+  W (outside_socket, D, "files.img"),
+  W (callback_socket, D, "files.img"),
+  W (lost_peer, D, "all together"),
+  W (socket_path, D, "files.img"),
+  W (socket_relative, D, "files.img"),
+  W (socket_directory, D, "files.img"),
+  W (watch_path, D, "files.img"),
+  W (other_root, D, "fs-2.img"),
+  W (lost_cwd, C, "all together"),
+  W (lost_file, C, "all together"),
+  W (lost_exe, C, "all together"),
+  W (lost_memfd, C, "all together"),
+  W (lost_tty, C, "all together"),
+  W (memfd_owner, D, "memfd.img"),
+  W (memfd_suid, D, "memfd.img"),
+  W (huge_pages, D, "memfd.img"),
+  W (real_tty, D, "tty-info.img"),
+  W (serial_tty, D, "tty-info.img"),
+  W (ghost_suid, D, "ghost-file-a.img"),
+  W (ghost_sgid, D, "ghost-file-a.img"),
+  W (ghost_device, D, "ghost-file-a.img"),
+  W (ghost_owner, D, "ghost-file-a.img"),
+  W (ghost_lost, C, "all together"),
+  W (remap_lost, C, "all together"),
+  W (kernel_map, D, "mm-2.img"),
+  W (crooked_map, C, "mm-2.img"),
+  W (empty_map, C, "mm-2.img"),
+  W (plugin_map, D, "mm-2.img"),
+  W (socket_map, D, "mm-2.img"),
+  W (parent_pages, D, "pagemap-2.img"),
+  W (parent_flag, D, "pagemap-2.img"),
+  W (fewer_pages, C, "all together"),
+  W (more_pages, C, "all together"),
+  W (lost_pages, C, "all together"),
+  W (long_host, C, "utsns-13.img"),
   W (cgroup_directory, D, "cgroup.img"),
 };
 
@@ -237,16 +307,29 @@ refused (gconstpointer data)
   g_assert_nonnull (strstr (error->message, w->file));
 }
 
-/* ---- files ---------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------
+ */
 
 static void
 other_names (void)
 {
-  static const char *const names[] = { "creds-1.img", "reg-files.img", "netns-11.img", "nftables-11.img",
-                                       "tmpfs-dev-57.tar.gz.img", "criu.log", "stats-dump", "parent",
-                                       "core-01.img", "core--1.img", "core-1.img.bak",
-                                       "core-99999999999.img", "bpfmap-data.img", "apparmor.img",
-                                       "ext-files.img", "autofs-1.img", "irmap-cache" };
+  static const char *const names[] = { "creds-1.img",
+                                       "reg-files.img",
+                                       "netns-11.img",
+                                       "nftables-11.img",
+                                       "tmpfs-dev-57.tar.gz.img",
+                                       "criu.log",
+                                       "stats-dump",
+                                       "parent",
+                                       "core-01.img",
+                                       "core--1.img",
+                                       "core-1.img.bak",
+                                       "core-99999999999.img",
+                                       "bpfmap-data.img",
+                                       "apparmor.img",
+                                       "ext-files.img",
+                                       "autofs-1.img",
+                                       "irmap-cache" };
 
   for (guint i = 0; i < G_N_ELEMENTS (names); i++)
     {
@@ -264,10 +347,11 @@ other_names (void)
 static void
 missing (void)
 {
-  static const char *const needed[] = { "inventory.img", "pstree.img", "files.img", "core-1.img", "core-2.img",
-                                        "ids-1.img", "memfd.img", "tty-info.img", "ghost-file-a.img",
-                                        "pages-1.img", "pagemap-2.img", "mountpoints-14.img",
-                                        "userns-15.img", "utsns-13.img", "ipcns-var-12.img", "seccomp.img" };
+  static const char *const needed[]
+      = { "inventory.img",    "pstree.img",   "files.img",        "core-1.img",
+          "core-2.img",       "ids-1.img",    "memfd.img",        "tty-info.img",
+          "ghost-file-a.img", "pages-1.img",  "pagemap-2.img",    "mountpoints-14.img",
+          "userns-15.img",    "utsns-13.img", "ipcns-var-12.img", "seccomp.img" };
 
   for (guint i = 0; i < G_N_ELEMENTS (needed); i++)
     {
@@ -288,13 +372,15 @@ unknown_field (void)
   g_autoptr (GHashTable) set = good_set ();
   g_autoptr (GError) error = NULL;
   gsize size;
-  const guint8 *data = g_bytes_get_data (g_hash_table_lookup (set, "userns-15.img"), &size);
+  const guint8 *data
+      = g_bytes_get_data (g_hash_table_lookup (set, "userns-15.img"), &size);
   guint8 *more = g_malloc (size + sizeof field);
 
   memcpy (more, data, size);
   memcpy (more + size, field, sizeof field);
   more[8] += sizeof field;
-  g_hash_table_insert (set, g_strdup ("userns-15.img"), g_bytes_new_take (more, size + sizeof field));
+  g_hash_table_insert (set, g_strdup ("userns-15.img"),
+                       g_bytes_new_take (more, size + sizeof field));
   g_assert_false (check_set (set, &error));
   g_assert_error (error, MOSS_IMAGE_ERROR, MOSS_IMAGE_ERROR_DENIED);
 }
@@ -315,8 +401,8 @@ link_in_directory (void)
   rmdir (dir);
 }
 
-/* Cut short anywhere, or with any bit changed: refused or harmless, never a crash. A cut can fall
- * between two entries, which only the images together can tell. */
+/* Cut short anywhere, or with any bit changed: refused or harmless, never a crash. A cut
+ * can fall between two entries, which only the images together can tell. */
 static void
 torn (void)
 {

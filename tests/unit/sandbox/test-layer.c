@@ -125,11 +125,12 @@ describe (int dirfd, const char *name, gpointer data, GError **error)
       fgetxattr (fd, "trusted.overlay.opaque", &opaque, 1);
       fgetxattr (fd, "user.note", value, sizeof value - 1);
     }
-  g_string_append_printf (text, "%s %o %u:%u %ld %ld.%09ld %u %c %s %s\n", name, st.st_mode, st.st_uid,
-                          st.st_gid, S_ISREG (st.st_mode) ? (long) st.st_size : 0,
-                          S_ISCHR (st.st_mode) ? 0 : (long) st.st_mtim.tv_sec,
-                          S_ISCHR (st.st_mode) ? 0 : st.st_mtim.tv_nsec,
-                          S_ISREG (st.st_mode) ? (guint) st.st_nlink : 0, opaque, target, value);
+  g_string_append_printf (
+      text, "%s %o %u:%u %ld %ld.%09ld %u %c %s %s\n", name, st.st_mode, st.st_uid,
+      st.st_gid, S_ISREG (st.st_mode) ? (long)st.st_size : 0,
+      S_ISCHR (st.st_mode) ? 0 : (long)st.st_mtim.tv_sec,
+      S_ISCHR (st.st_mode) ? 0 : st.st_mtim.tv_nsec,
+      S_ISREG (st.st_mode) ? (guint)st.st_nlink : 0, opaque, target, value);
   if (S_ISDIR (st.st_mode) && strcmp (name, "dev") != 0)
     g_assert_true (layer_each_name (fd, describe, text, error));
   if (fd >= 0)
@@ -141,7 +142,7 @@ describe (int dirfd, const char *name, gpointer data, GError **error)
 static int
 compare_lines (gconstpointer a, gconstpointer b)
 {
-  return strcmp (*(char *const *) a, *(char *const *) b);
+  return strcmp (*(char *const *)a, *(char *const *)b);
 }
 
 /* Without /dev, which is sandboxd's. */
@@ -159,7 +160,7 @@ describe_all (int dirfd)
       g_ptr_array_add (sorted, lines[i]);
   g_ptr_array_sort (sorted, compare_lines);
   g_ptr_array_add (sorted, NULL);
-  return g_strjoinv ("\n", (char **) sorted->pdata);
+  return g_strjoinv ("\n", (char **)sorted->pdata);
 }
 
 static void
@@ -185,7 +186,7 @@ fill (int d)
   g_assert_cmpint (mknodat (d, "home/gone", S_IFCHR, makedev (0, 0)), ==, 0);
   g_assert_cmpint (mkfifoat (d, "home/fifo", 0600), ==, 0);
   g_strlcpy (a.sun_path, path, sizeof a.sun_path);
-  g_assert_cmpint (bind (s, (struct sockaddr *) &a, sizeof a), ==, 0);
+  g_assert_cmpint (bind (s, (struct sockaddr *)&a, sizeof a), ==, 0);
   close (s);
   fd = openat (d, "home/hidden", O_RDONLY);
   g_assert_cmpint (fsetxattr (fd, "trusted.overlay.opaque", "y", 1, 0), ==, 0);
@@ -200,8 +201,9 @@ fill (int d)
   g_assert_cmpint (ftruncate (fd, 3 << 20), ==, 0);
   close (fd);
   g_assert_cmpint (utimensat (d, "home/text", odd, 0), ==, 0);
-  for (const char *const *p = (const char *const[]){ "home", "home/hidden", "home/link", "home/up", "home/fifo",
-                                                     "home/sock", "home/sparse", NULL };
+  for (const char *const *p
+       = (const char *const[]){ "home", "home/hidden", "home/link", "home/up",
+                                "home/fifo", "home/sock", "home/sparse", NULL };
        *p; p++)
     g_assert_cmpint (fchownat (d, *p, ID + 1000, ID + 1000, AT_SYMLINK_NOFOLLOW), ==, 0);
 }
@@ -325,7 +327,8 @@ kept (Fixture *f, gconstpointer data)
 static void
 extra_files (Fixture *f, gconstpointer data)
 {
-  static const char *const extra[] = { "/usr/lib/libx.so", "/usr/gone/y", "/usr/mine", "/lib/z", NULL };
+  static const char *const extra[]
+      = { "/usr/lib/libx.so", "/usr/gone/y", "/usr/mine", "/lib/z", NULL };
   g_autoptr (GBytes) index = NULL;
   g_autofree char *text = NULL;
   g_autofree char *own = NULL;
@@ -375,12 +378,14 @@ device_stays (Fixture *f, gconstpointer data)
   if (!may_make_nodes ())
     return;
   g_assert_cmpint (mknodat (f->from, "mem", S_IFCHR | 0666, makedev (1, 1)), ==, 0);
-  g_assert_false (moss_layer_export (f->from, f->runtime, NULL, &index, &content, &error));
+  g_assert_false (
+      moss_layer_export (f->from, f->runtime, NULL, &index, &content, &error));
   g_assert_error (error, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_NOT_TRAVELABLE);
   g_assert_nonnull (strstr (error->message, "/mem"));
 }
 
-/* A directory of the layer that stands as a link in the upper must be replaced, not followed. */
+/* A directory of the layer that stands as a link in the upper must be replaced, not
+ * followed. */
 static void
 not_led_astray (Fixture *f, gconstpointer data)
 {
@@ -404,7 +409,8 @@ not_led_astray (Fixture *f, gconstpointer data)
   g_assert_true (S_ISDIR (st.st_mode));
 }
 
-/* ---- what must be refused ------------------------------------------------------------ */
+/* ---- what must be refused ------------------------------------------------------------
+ */
 
 static LayerEntry *
 entry (const char *path, char kind)
@@ -421,7 +427,7 @@ refused (GPtrArray *entries, int code)
   g_autoptr (GBytes) index = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (*((LayerEntry *) entries->pdata[0])->path != '\0')
+  if (*((LayerEntry *)entries->pdata[0])->path != '\0')
     g_ptr_array_insert (entries, 0, entry ("", 'd'));
   index = layer_index_build (entries, NULL);
   g_assert_false (moss_layer_check (index, 8192, &error));
@@ -433,9 +439,10 @@ static void
 bad_entries (void)
 {
   g_autoptr (GPtrArray) list
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) layer_entry_free);
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   static const char *const bad_paths[]
-      = { "/a", "a/", "a//b", "../a", "a/..", "a/../b", "./a", "dev", "dev/sda", "proc/1", "sys", "run/moss/x" };
+      = { "/a",  "a/",  "a//b",    "../a",   "a/..", "a/../b",
+          "./a", "dev", "dev/sda", "proc/1", "sys",  "run/moss/x" };
   g_autofree char *long_name = g_strnfill (256, 'x');
   LayerEntry *e;
 
@@ -475,19 +482,24 @@ bad_entries (void)
   ADD ("a", 'f'), e->size = 10, ADD ("b", 'f'), e->size = 10, refused (list, CORRUPT);
   ADD ("a", 'd'), e->size = 10, refused (list, CORRUPT);
   ADD ("a", 'l'), refused (list, CORRUPT);
-  ADD ("a", 'd'), e->target[0] = 0, g_free (e->target), e->target = g_strdup ("x"), refused (list, CORRUPT);
+  ADD ("a", 'd'), e->target[0] = 0, g_free (e->target), e->target = g_strdup ("x"),
+                  refused (list, CORRUPT);
   ADD ("a", 'f'), g_free (e->target), e->target = g_strdup ("b"), refused (list, CORRUPT);
-  ADD ("b", 'd'), ADD ("c", 'f'), g_free (e->target), e->target = g_strdup ("b"), refused (list, CORRUPT);
+  ADD ("b", 'd'), ADD ("c", 'f'), g_free (e->target), e->target = g_strdup ("b"),
+                                                      refused (list, CORRUPT);
   ADD ("b", 'f'), ADD ("a", 'f'), refused (list, CORRUPT);
   ADD ("a", 'f'), ADD ("a", 'f'), refused (list, CORRUPT);
   ADD ("a/b", 'f'), refused (list, CORRUPT);
   ADD ("a", 'f'), ADD ("a/b", 'f'), refused (list, CORRUPT);
-  ADD ("a", 'l'), g_free (e->target), e->target = g_strdup ("/etc"), ADD ("a/b", 'f'), refused (list, CORRUPT);
+  ADD ("a", 'l'), g_free (e->target), e->target = g_strdup ("/etc"), ADD ("a/b", 'f'),
+                                      refused (list, CORRUPT);
   ADD ("", 'f'), refused (list, CORRUPT);
-  ADD ("a", 'f'), layer_entry_add_xattr (e, "security.capability", "x", 1), refused (list, DENIED);
-  ADD ("a", 'f'), layer_entry_add_xattr (e, "trusted.overlay.redirect", "x", 1), refused (list, DENIED);
-  ADD ("a", 'f'), layer_entry_add_xattr (e, "user.a", "x", 1), layer_entry_add_xattr (e, "user.a", "x", 1),
-      refused (list, CORRUPT);
+  ADD ("a", 'f'), layer_entry_add_xattr (e, "security.capability", "x", 1),
+      refused (list, DENIED);
+  ADD ("a", 'f'), layer_entry_add_xattr (e, "trusted.overlay.redirect", "x", 1),
+      refused (list, DENIED);
+  ADD ("a", 'f'), layer_entry_add_xattr (e, "user.a", "x", 1),
+      layer_entry_add_xattr (e, "user.a", "x", 1), refused (list, CORRUPT);
   ADD ("a", 's'), layer_entry_add_xattr (e, "user.a", "x", 1), refused (list, CORRUPT);
 }
 
@@ -495,7 +507,7 @@ static void
 bad_bytes (void)
 {
   g_autoptr (GPtrArray) list
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) layer_entry_free);
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   g_autoptr (GBytes) index = NULL;
   const guint8 *data;
   gsize size;
@@ -532,7 +544,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define CASE(name, function) g_test_add ("/layer/" name, Fixture, NULL, set_up, function, tear_down)
+#define CASE(name, function)                                                             \
+  g_test_add ("/layer/" name, Fixture, NULL, set_up, function, tear_down)
   CASE ("round-trip", round_trip);
   CASE ("twice", twice);
   CASE ("kept", kept);
