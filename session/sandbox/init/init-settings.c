@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,6 +181,8 @@ init_settings_apply (const char *key, const char *value)
       ok = new != NULL && write_settings (new);
       setfsuid (0);
       setfsgid (0);
+      /* Changing them made us undumpable, which would keep CRIU out after a restore. */
+      prctl (PR_SET_DUMPABLE, 1, 0, 0, 0);
       free (old);
       free (new);
     }
