@@ -29,6 +29,8 @@
 #define MAX_IMAGES 240 /* what one message carries of descriptors, less two */
 #define MAX_IMAGE_BYTES (16ull << 30)
 #define MAX_EXTRA_FILES 65536
+#define MAX_TRIES 4
+#define RETRY_US 20000
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* ---- what CRIU can do here ----------------------------------------------------------- */
@@ -170,13 +172,19 @@ image_dir_open (ImageDir *dir, MossSandbox *sandbox, GError **error)
 }
 
 static void
-image_dir_clear (ImageDir *dir)
+image_dir_empty (ImageDir *dir)
 {
   g_autoptr (GDir) entries = dir->path != NULL ? g_dir_open (dir->path, 0, NULL) : NULL;
   const char *name;
 
   while (entries != NULL && (name = g_dir_read_name (entries)) != NULL)
     unlinkat (dir->fd, name, 0);
+}
+
+static void
+image_dir_clear (ImageDir *dir)
+{
+  image_dir_empty (dir);
   if (dir->path != NULL)
     rmdir (dir->path);
   moss_fd_cleanup (&dir->fd);
@@ -523,19 +531,37 @@ make_stats (const MossCriuStats *stats, const Costs *costs)
   return g_variant_dict_end (&dict);
 }
 
+/* CRIU gives up on a process with threads that it meets in the middle of its end. */
+static gboolean
+is_passing (const GError *error)
+{
+  return g_error_matches (error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_FAILED)
+         && strstr (error->message, "Zombies with threads") != NULL;
+}
+
 static gboolean
 run_dump (Dump *dump, ImageDir *dir, MossCriuStats *stats, GError **error)
 {
   MossCriuConfig config;
-  g_autoptr (GError) local = NULL;
 
   fill_config (&config, dump->sandbox);
   config.frozen = on_frozen;
   config.frozen_data = dump;
-  if (moss_criu_dump (&config, dump->sandbox->pid, dir->fd, dump->sandbox->cgroup_fd,
-                      before_freeze, dump, stats, &local))
-    return TRUE;
-  return fail (error, g_steal_pointer (&local));
+  for (int tries = 1;; tries++)
+    {
+      g_autoptr (GError) local = NULL;
+
+      if (moss_criu_dump (&config, dump->sandbox->pid, dir->fd, dump->sandbox->cgroup_fd,
+                          before_freeze, dump, stats, &local))
+        return TRUE;
+      if (!is_passing (local) || tries == MAX_TRIES)
+        return fail (error, g_steal_pointer (&local));
+      image_dir_empty (dir);
+      g_clear_pointer (&dump->index, g_bytes_unref);
+      if (dump->content >= 0)
+        close (g_steal_fd (&dump->content));
+      g_usleep (RETRY_US);
+    }
 }
 
 /* What is in the answer when all went well; NULL leaves the app frozen: the caller thaws. */

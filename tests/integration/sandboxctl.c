@@ -4,6 +4,7 @@
  * Every answer is printed as GVariant text; images and layers go to and come from a folder. */
 
 #include "moss-dbus-sandboxd.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -266,6 +267,41 @@ do_connect (const char *id)
     puts ("closed");
 }
 
+/* Says to the display how the desktop looks, as the session does. */
+static void
+do_setting (const char *id, const char *key, const char *value)
+{
+  g_autoptr (GUnixFDList) fds = NULL;
+  gint32 handle;
+  MossWire *wire;
+  MossWireMessage *message;
+  MossWireRead read = MOSS_WIRE_READ_AGAIN;
+
+  g_variant_get (call ("Connect", g_variant_new ("(s)", id), NULL, &fds), "(h)", &handle);
+  wire = moss_wire_new (g_unix_fd_list_get (fds, handle, NULL));
+  moss_wire_begin (wire, MOSS_WIRE_HELLO, 0);
+  moss_wire_put_u32 (wire, MOSS_WIRE_MAGIC);
+  moss_wire_put_u32 (wire, MOSS_WIRE_VERSION);
+  moss_wire_put_u32 (wire, MOSS_WIRE_ROLE_CONTROL);
+  moss_wire_end (wire);
+  moss_wire_begin (wire, MOSS_WIRE_SETTING, 0);
+  moss_wire_put_string (wire, key);
+  moss_wire_put_string (wire, value);
+  moss_wire_end (wire);
+  moss_wire_flush (wire);
+  for (int i = 0; i < 200; i++)
+    {
+      while ((read = moss_wire_next (wire, &message)) == MOSS_WIRE_READ_MESSAGE)
+        if (message->type == MOSS_WIRE_SETTING_DONE)
+          exit (0);
+      if (read == MOSS_WIRE_READ_BAD || moss_wire_fill (wire) == MOSS_WIRE_READ_END)
+        break;
+      g_usleep (5000);
+    }
+  fprintf (stderr, "the display did not take the setting\n");
+  exit (1);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -308,6 +344,8 @@ main (int argc, char **argv)
     do_one_fd (command, g_variant_new ("(s^ay)", id, path), argv[5]);
   else if (strcmp (command, "WriteFile") == 0 && argc > 6)
     do_write_file (id, path, argv[5], argv[6]);
+  else if (strcmp (command, "Setting") == 0 && argc > 5)
+    do_setting (id, path, argv[5]);
   else if (strcmp (command, "Wait") == 0)
     do_wait ();
   else

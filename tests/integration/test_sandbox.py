@@ -293,6 +293,35 @@ def test_an_id_is_taken_once(one, other):
     one.ctl("Remove", name)
 
 
+def test_the_looks_of_the_desktop_arrive(one, other):
+    keyfile = ".config/glib-2.0/settings/keyfile"
+    script = ("while sleep 0.1; do gsettings get org.gnome.desktop.interface color-scheme >~/s.new; "
+              "mv ~/s.new ~/scheme; done")
+    name = one.create("/bin/sh", "-c", script)
+    if not shutil.which("gsettings"):
+        one.end(name)
+        raise tap.Skip("no gsettings here")
+    one.ctl("Setting", name, "color-scheme", "prefer-dark")
+    one.ctl("Setting", name, "font-name", "Cantarell 12")
+    one.ctl("Setting", name, "no-such-key", "x")
+    one.ctl("Setting", name, "font-name", "evil'\n[x]\ny=1")
+    text = one.read(name, keyfile)
+    assert "color-scheme='prefer-dark'" in text and "font-name='Cantarell 12'" in text, text
+    assert "evil" not in text and "no-such" not in text
+    status = os.stat(f"{one.home(name)}/{keyfile}")
+    assert status.st_uid == FIRST_ID + 1000 and stat.S_IMODE(status.st_mode) == 0o600
+    hosts.wait_until("an app sees it", lambda: "prefer-dark" in one.read(name, "scheme"), seconds=10)
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    other.ctl("Restore", name, place)
+    one.end(name)
+    other.ctl("Thaw", name)
+    other.ctl("Setting", name, "color-scheme", "default")
+    hosts.wait_until("it sees the other desktop's",
+                     lambda: "default" in other.read(name, "scheme"), seconds=10)
+    other.end(name)
+
+
 # ---- files ---------------------------------------------------------------------------------
 
 
