@@ -44,6 +44,15 @@ class Terminal(App):
     counter = ("(while sleep 0.2; do i=$((i+1)); echo $i >~/counter; "
                "printf '\\0337\\033[1;50H[ %5d ]\\0338' $i; done) &")
 
+    def read_count(self, screen):
+        """The counter; a moment in which the shell has just emptied the file is waited out."""
+        for _ in range(50):
+            text = read(screen.machine, "counter").strip()
+            if text:
+                return int(text)
+            time.sleep(0.05)
+        return 0
+
     def before(self, screen, window):
         screen.click_in(window, 0.5, 0.5)
         screen.type(f"PS1='desk$ '; {self.counter}", delay_ms=8)
@@ -51,16 +60,16 @@ class Terminal(App):
         time.sleep(1.5)
         screen.type("echo half-typed ")
         time.sleep(0.5)
-        self.count = int(read(screen.machine, "counter") or 0)
+        self.count = self.read_count(screen)
 
     def after(self, screen, window):
-        arrived = int(read(screen.machine, "counter") or 0)
+        arrived = self.read_count(screen)
         screen.click_in(window, 0.5, 0.5)
         screen.type("and finished > ~/line")
         screen.key("Return")
         time.sleep(1.0)
         line = read(screen.machine, "line").strip()
-        later = int(read(screen.machine, "counter") or 0)
+        later = self.read_count(screen)
         kept = line == "half-typed and finished" and 0 < self.count <= arrived < later
         return kept, f"counter {self.count} → {arrived} → {later}, line {line!r}"
 
