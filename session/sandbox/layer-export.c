@@ -252,6 +252,16 @@ seen_by_app (Export *x, const char *path)
   return g_hash_table_lookup (x->by_path, path);
 }
 
+/* We read as root for a caller who is not, and for an app who is nobody: what other users may not
+ * read or enter is none of their business. */
+static gboolean
+is_for_everybody (const LayerEntry *e)
+{
+  if (e->kind == 'f')
+    return (e->mode & 04) != 0;
+  return e->kind != 'd' || (e->mode & 01) != 0;
+}
+
 /* Adds one runtime file that is in no way hidden by the upper directory. found gets its
  * kind, or 0 when the path ends here; *target a link's target. */
 static gboolean
@@ -288,6 +298,8 @@ add_runtime (Export *x, const char *path, char *found, char **target, GError **e
   close (fd);
   if (!ok)
     return FALSE;
+  if (!is_for_everybody (entry))
+    return cant_travel (error, path, "of this machine may not be read by everybody");
   *found = entry->kind;
   *target = g_strdup (entry->target);
   keep_entry (x, g_steal_pointer (&entry));
@@ -342,9 +354,10 @@ add_extra (Export *x, const char *extra, GError **error)
   return ok;
 }
 
-/* Gives each file its place in the content; a second name of the same inode gets none. */
-static guint64
-lay_out (GPtrArray *entries)
+/* Gives each file its place in the content; a second name of the same inode gets none. A file with
+ * a hole can be of any size, and sizes add up: FALSE when they come to more than may travel. */
+static gboolean
+lay_out (GPtrArray *entries, guint64 *size, GError **error)
 {
   g_autoptr (GHashTable) inodes
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -370,10 +383,15 @@ lay_out (GPtrArray *entries)
           continue;
         }
       g_hash_table_insert (inodes, g_strdup (key), e);
+      if (e->size > MOSS_LAYER_MAX_CONTENT)
+        return cant_travel (error, e->path, "is too large");
       e->offset = end;
       end += (e->size + LAYER_BLOCK - 1) / LAYER_BLOCK * LAYER_BLOCK;
+      if (end > MOSS_LAYER_MAX_CONTENT)
+        return cant_travel (error, e->path, "makes the changed files too large");
     }
-  return end;
+  *size = end;
+  return TRUE;
 }
 
 static gboolean
@@ -407,6 +425,18 @@ copy_content (int fd, const LayerEntry *e, guint8 *to, GError **error)
   return TRUE;
 }
 
+/* A name may have been given to another file since we looked at it. */
+static gboolean
+is_same_file (int fd, const LayerEntry *e, GError **error)
+{
+  struct stat st;
+
+  if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_dev == e->dev && st.st_ino == e->ino)
+    return TRUE;
+  layer_fail (error, e->path, "it was replaced while it was read", ESTALE);
+  return FALSE;
+}
+
 static gboolean
 copy_all (Export *x, guint8 *to, GError **error)
 {
@@ -425,7 +455,7 @@ copy_all (Export *x, guint8 *to, GError **error)
           layer_fail (error, e->path, "can't be opened", errno);
           return FALSE;
         }
-      ok = copy_content (fd, e, to + e->offset, error);
+      ok = is_same_file (fd, e, error) && copy_content (fd, e, to + e->offset, error);
       close (fd);
       if (!ok)
         return FALSE;
@@ -477,6 +507,7 @@ moss_layer_export (int upper_dirfd,
       = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
   g_autoptr (GHashTable) by_path = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GBytes) built = NULL;
+  guint64 size = 0;
   gboolean ok;
 
   x.entries = entries;
@@ -489,7 +520,9 @@ moss_layer_export (int upper_dirfd,
     return FALSE;
 
   g_ptr_array_sort (entries, layer_entry_compare);
-  *content_memfd = make_content (&x, lay_out (entries), error);
+  if (!lay_out (entries, &size, error))
+    return FALSE;
+  *content_memfd = make_content (&x, size, error);
   if (*content_memfd < 0)
     return FALSE;
   built = layer_index_build (entries, error);

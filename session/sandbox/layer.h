@@ -23,11 +23,14 @@ GQuark moss_layer_error_quark (void);
 #define MOSS_LAYER_FIRST_ID 1900019712u
 #define MOSS_LAYER_MAX_INDEX (64u << 20)
 #define MOSS_LAYER_KEPT G_MAXUINT64
+/* All contents together, holes included. */
+#define MOSS_LAYER_MAX_CONTENT (G_GUINT64_CONSTANT (1) << 40)
 
 /* Writes down what upper_dirfd holds. runtime_dirfd is the runtime's root (the overlay's
  * lower); extra_paths (NULL-terminated, absolute, may be NULL) are runtime files to be
  * added as if the app had changed them: their directories and a symlink's target are
- * added too, what upper has wins. Nodes in /dev, and what is in /proc, /sys and
+ * added too, what upper has wins; one that not everybody on this machine may read is
+ * NOT_TRAVELABLE. Nodes in /dev, and what is in /proc, /sys and
  * /run/moss, are left out. index: free with g_bytes_unref(). content_memfd: sealed memfd,
  * close it. Any thread. The sandbox should be frozen, else what is read may be torn. */
 gboolean moss_layer_export (int upper_dirfd,
