@@ -29,7 +29,7 @@ static int
 open_beneath (int dir_fd, const char *path, int flags)
 {
   struct open_how how = {
-    .flags = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+    .flags = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
     .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
   };
 

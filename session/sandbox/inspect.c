@@ -207,7 +207,7 @@ judge_sealed_mapping (Inspection *inspection, pid_t pid, const char *line, const
   int seals;
 
   path = g_strdup_printf ("/proc/%d/map_files/%s", pid, range);
-  fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   seals = fd < 0 ? -1 : fcntl (fd, F_GET_SEALS);
   if (seals >= 0 && (seals & F_SEAL_WRITE))
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it shares memory that is sealed "

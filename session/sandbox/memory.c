@@ -190,7 +190,8 @@ read_private (Reader *reader, int pagemap, guint64 start, guint64 end)
 static void
 read_shared (Reader *reader, const char *path)
 {
-  moss_autofd fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  /* What was a memfd when it was looked at can be a terminal now: it must not become ours. */
+  moss_autofd fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   struct stat st;
   off_t at = 0, end;
   char *key;

@@ -249,6 +249,14 @@ make_private (MossRegistryPaths *paths, GError **error)
 }
 
 static gboolean
+make_records (const MossRegistryPaths *paths, GError **error)
+{
+  g_autofree char *path = g_build_filename (paths->run_dir, MOSS_REGISTRY_RECORDS, NULL);
+
+  return make_dir (path, 0700, error);
+}
+
+static gboolean
 open_cgroup_base (MossRegistry *registry, GError **error)
 {
   struct stat st;
@@ -338,7 +346,7 @@ moss_registry_new (const MossRegistryPaths *paths, MossRegistryExited exited, gp
                                                (GDestroyNotify) moss_sandbox_unref);
   if (check_path (paths->state_dir, error) && check_path (paths->run_dir, error)
       && check_path (paths->root_dir, error) && make_dir (paths->state_dir, 0700, error)
-      && make_private (&registry->paths, error) && open_cgroup_base (registry, error))
+      && make_records (&registry->paths, error) && make_private (&registry->paths, error) && open_cgroup_base (registry, error))
     {
       scan_files (registry);
       kill_leftovers (registry);

@@ -130,9 +130,8 @@ moss_sandbox_open_cgroup (MossSandbox *sandbox, GError **error)
 static char *
 record_path (MossSandbox *sandbox)
 {
-  g_autofree char *name = g_strconcat (sandbox->key, ".running", NULL);
-
-  return g_build_filename (sandbox->registry->paths.run_dir, name, NULL);
+  return g_build_filename (sandbox->registry->paths.run_dir, MOSS_REGISTRY_RECORDS,
+                           sandbox->key, NULL);
 }
 
 /* Field 22 of /proc/PID/stat, or 0: with the pid it names a process for ever. */
@@ -273,6 +272,8 @@ moss_sandbox_readopt (MossSandbox *sandbox)
   pid_t pid;
   int pidfd;
 
+  /* That it has files is what keeps its id from being taken again. */
+  moss_sandbox_open_files (sandbox, FALSE, NULL);
   if (!g_key_file_load_from_file (record, path, 0, NULL))
     return;
   pid = g_key_file_get_integer (record, "sandbox", "pid", NULL);
@@ -297,7 +298,6 @@ moss_sandbox_readopt (MossSandbox *sandbox)
   if (sandbox->name == NULL)
     sandbox->name = g_strdup ("the app");
   sandbox->network = g_key_file_get_boolean (record, "sandbox", "network", NULL);
-  moss_sandbox_open_files (sandbox, FALSE, NULL);
   moss_sandbox_adopt (sandbox, pid, pidfd, NULL);
 }
 

@@ -24,7 +24,7 @@
  *   connect on behalf of the owner.
  * - Images and layers that come from elsewhere are copied to where only we can write, checked
  *   whole (image-check.c, layer.c), and only then given to CRIU.
- * - A crash of sandboxd costs no app: their names stand in RUN/UID-ID.running, and the next
+ * - A crash of sandboxd costs no app: their names stand in RUN/running/UID-ID, and the next
  *   one takes over what it finds alive, known by pid and start time. What was half made or
  *   half restored has no such name and is killed.
  * - Each request runs in its own thread; none waits for another but those on the same

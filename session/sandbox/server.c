@@ -2,7 +2,7 @@
 
 /* Policy: who may connect is decided by the socket's mode and owner, and once more by the uid the
  * kernel names (SO_PEERCRED); that uid is the caller, whatever the messages say. A caller has
- * few connections, each few calls at a time; each call runs in its own thread, so a slow one
+ * few connections and few calls at a time; each call runs in its own thread, so a slow one
  * keeps nobody else waiting. */
 
 #include "server.h"
@@ -20,13 +20,15 @@
 #define OBJECT_PATH "/org/moss/Sandboxd"
 #define MAX_CONNECTIONS 256
 #define MAX_CONNECTIONS_PER_USER 32
-#define MAX_CALLS 24
+#define MAX_CALLS_PER_USER 64
 
 struct _MossServer
 {
   GSocketService *service;
   MossRegistry **registry;
   GPtrArray *peers;
+  GMutex lock;       /* of calls */
+  GHashTable *calls; /* uid → number of calls under way */
   GArray *allowed;
   gid_t group; /* -1: none */
   char *path;
@@ -38,7 +40,6 @@ typedef struct
   MossServer *server;
   GDBusConnection *connection; /* NULL until it has authenticated */
   uid_t uid;
-  int n_calls; /* atomic */
 } Peer;
 
 typedef struct
@@ -66,6 +67,51 @@ peer_ref (Peer *peer)
 
 /* ---- calls --------------------------------------------------------------------------- */
 
+/* Counted for the user and not for the connection: a call that hangs (in a file of a file system
+ * that the caller serves) outlives the connection. */
+static gboolean
+begin_call (Peer *peer)
+{
+  MossServer *server = peer->server;
+  gpointer key = GUINT_TO_POINTER (peer->uid);
+  gboolean allowed;
+  guint n;
+
+  g_mutex_lock (&server->lock);
+  n = GPOINTER_TO_UINT (g_hash_table_lookup (server->calls, key));
+  allowed = n < MAX_CALLS_PER_USER;
+  if (allowed)
+    g_hash_table_insert (server->calls, key, GUINT_TO_POINTER (n + 1));
+  g_mutex_unlock (&server->lock);
+  return allowed;
+}
+
+static void
+end_call (Peer *peer)
+{
+  MossServer *server = peer->server;
+  gpointer key = GUINT_TO_POINTER (peer->uid);
+  guint n;
+
+  g_mutex_lock (&server->lock);
+  n = GPOINTER_TO_UINT (g_hash_table_lookup (server->calls, key));
+  if (n > 1)
+    g_hash_table_insert (server->calls, key, GUINT_TO_POINTER (n - 1));
+  else
+    g_hash_table_remove (server->calls, key);
+  g_mutex_unlock (&server->lock);
+}
+
+/* What is quoted from a caller or an app can be cut in the middle of a character. */
+static void
+make_fit_to_send (GError *error)
+{
+  char *valid = g_utf8_make_valid (error->message, -1);
+
+  g_free (error->message);
+  error->message = valid;
+}
+
 static gpointer
 run_call (gpointer data)
 {
@@ -82,7 +128,9 @@ run_call (gpointer data)
   };
   GVariant *result = call->handler (&request, &error);
 
-  g_atomic_int_add (&call->peer->n_calls, -1);
+  end_call (call->peer);
+  if (error != NULL)
+    make_fit_to_send (error);
   if (result != NULL)
     g_dbus_method_invocation_return_value_with_unix_fd_list (call->invocation, result, fds_out);
   else
@@ -113,12 +161,12 @@ on_method_call (GDBusConnection *connection,
                                              method_name);
       return;
     }
-  if (g_atomic_int_add (&peer->n_calls, 1) >= MAX_CALLS)
+  if (!begin_call (peer))
     {
-      g_atomic_int_add (&peer->n_calls, -1);
       g_dbus_method_invocation_return_error (invocation, MOSS_SANDBOX_ERROR,
                                              MOSS_SANDBOX_ERROR_LIMIT,
-                                             "%d calls are under way already", MAX_CALLS);
+                                             "%d calls of yours are under way already",
+                                             MAX_CALLS_PER_USER);
       return;
     }
   call = g_new0 (Call, 1);
@@ -267,6 +315,8 @@ moss_server_new (const MossServerAccess *access, MossRegistry **registry, GError
 
   server->service = g_socket_service_new ();
   server->registry = registry;
+  g_mutex_init (&server->lock);
+  server->calls = g_hash_table_new (NULL, NULL);
   server->peers = g_ptr_array_new_with_free_func ((GDestroyNotify) peer_unref);
   server->allowed = g_array_ref (access->allowed);
   server->group = group != NULL ? group->gr_gid : (gid_t) -1;
@@ -294,6 +344,8 @@ moss_server_free (MossServer *server)
   g_clear_object (&server->service);
   g_clear_pointer (&server->peers, g_ptr_array_unref);
   g_clear_pointer (&server->allowed, g_array_unref);
+  g_clear_pointer (&server->calls, g_hash_table_unref);
+  g_mutex_clear (&server->lock);
   g_free (server->path);
   g_free (server);
 }

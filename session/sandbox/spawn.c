@@ -12,6 +12,7 @@
 #include "base.h"
 #include "sandbox-cgroup.h"
 #include "error.h"
+#include "sandbox-limits.h"
 #include "fds.h"
 
 #include <errno.h>
@@ -239,6 +240,7 @@ child_main (Child *child)
   CHILD_DO (syscall (SYS_setgroups, 0, NULL));
   CHILD_DO (syscall (SYS_setresuid, 0, 0, 0));
   CHILD_DO (unshare (CLONE_NEWCGROUP));
+  CHILD_DO (moss_limits_set_resources ());
   CHILD_DO (sethostname ("moss", 4));
   umask (022);
   child_mount (child);
@@ -328,6 +330,7 @@ moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *opti
   if (spawned->pid < 0)
     return moss_sandbox_fail_errno (error, errno, "Can't make the namespaces of a sandbox");
   close (g_steal_fd (&report_write));
+  moss_limits_set_share (spawned->pidfd);
   ok = write_map (spawned->pid, "uid_map", error) && write_map (spawned->pid, "gid_map", error);
   if (ok && hook != NULL)
     hook (spawned->pid, data);

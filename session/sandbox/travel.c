@@ -10,6 +10,7 @@
 #include "display-connect.h"
 #include "core/fault.h"
 #include "error.h"
+#include "sandbox-limits.h"
 #include "fds.h"
 #include "image-check.h"
 #include "layer.h"
@@ -299,7 +300,12 @@ copy_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **err
   gint32 handle;
   guint64 size, total = 0;
 
-  g_variant_iter_init (&iter, images);
+  if (g_variant_iter_init (&iter, images) > MAX_IMAGES)
+    {
+      g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_LIMIT,
+                   "There are more than %d images", MAX_IMAGES);
+      return FALSE;
+    }
   while (g_variant_iter_next (&iter, "(&sht)", &name, &handle, &size))
     {
       if (size > MAX_IMAGE_BYTES || (total += size) > MAX_IMAGE_BYTES)
@@ -655,7 +661,10 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   moss_fault ("sandboxd.restore.frozen");
   pidfd = syscall (SYS_pidfd_open, pid, 0);
   if (pidfd >= 0)
-    return moss_sandbox_adopt (sandbox, pid, pidfd, error);
+    {
+      moss_limits_set_share (pidfd);
+      return moss_sandbox_adopt (sandbox, pid, pidfd, error);
+    }
   moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
   return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
 }

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hosts  # noqa: E402
 import tap  # noqa: E402
 
-BUILD = os.environ.get("MOSS_BUILD", "build/dev")
+BUILD = os.path.abspath(os.environ.get("MOSS_BUILD", "build/dev"))
 CRIU = os.environ.get("MOSS_CRIU") or next(
     (path for path in ("/opt/moss-criu/sbin/criu", "/usr/local/libexec/moss/criu")
      if os.path.exists(path)), shutil.which("criu") or "criu")

@@ -63,6 +63,40 @@ def test_root_reads_nothing_for_a_caller(one):
             os.unlink("/var/moss-secret-link")
 
 
+def test_errors_are_text_whatever_they_quote(one):
+    """A name that is cut in the middle of a character is no UTF-8, which D-Bus can't carry."""
+    ident = "0" * 8 + "-0000-0000-0000-" + "0" * 12
+    for argv in (["--env", "x" + "ä" * 40 + "=1"], ["--variant", "x" + "ä" * 40, "'1'"]):
+        error = one.refused("Create", ident, *argv, "--", "/bin/true")
+        assert "xää" in error and "Invalid UTF-8" not in error, error
+
+
+def test_an_old_id_is_not_taken_again(one):
+    """Files of an app that ended before a restart: neither replaced nor removed by a new Create."""
+    name = one.create("/bin/sh", "-c", "echo precious >~/letter")
+    hosts.wait_until("it ended", lambda: one.state(name) == "dead", seconds=20)
+    one.stop()
+    one.start()
+    assert "already" in one.refused("Create", name, "--", "/bin/true")
+    assert one.read(name, "letter") == "precious\n"
+    place = folder(one, "files")
+    with open(f"{place}/more", "w", encoding="utf-8") as file:
+        file.write("more")
+    assert "letter (2)" in one.ctl("WriteFile", name, "letter", place, "more").stdout
+    one.ctl("Remove", name)
+
+
+def test_who_runs_what_is_told_to_nobody(one):
+    name = one.create("/bin/sh", "-c", LOOP, options=["--name", "a very private program"])
+    found = as_user(STRANGER, "grep", "-r", "a very private program", f"{one.top}/run")
+    assert found.stdout == "", found.stdout
+    one.stop(9)
+    one.start()
+    assert one.state(name) == "running"
+    assert "a very private program is running" in one.refused("Remove", name)
+    end(one, name)
+
+
 # ---- a hostile app -------------------------------------------------------------------------
 
 
@@ -92,10 +126,125 @@ time.sleep(1000)
             daemon.stop()
 
 
+def test_sockets_only_of_known_families(one):
+    tried, name = result_of(one, """
+import os, socket
+found = set()
+for family in list(range(0, 64)) + [1 << 8, 1 << 16, (1 << 31) - 1]:
+    for kind in (1, 2, 3, 5):
+        try:
+            socket.socket(family, kind).close()
+            found.add(family)
+        except OSError:
+            pass
+with open(os.path.expanduser("~/result"), "w") as file: print(sorted(found), file=file)
+""")
+    assert tried == "[1, 2, 10, 16]", tried
+    end(one, name)
+
+
+INOTIFY = """
+import ctypes, os, time
+libc, n = ctypes.CDLL(None, use_errno=True), 0
+while libc.inotify_init1(0) >= 0: n += 1
+with open(os.path.expanduser("~/result"), "w") as file: print(n, file=file)
+time.sleep(1000)
+"""
+
+
+def inotify_limit():
+    with open("/proc/sys/fs/inotify/max_user_instances", encoding="utf-8") as file:
+        return int(file.read())
+
+
+def test_inotify_of_root_is_left_to_root(one):
+    """Instances are counted for who made the user namespace, too: that is root."""
+    tried, name = result_of(one, INOTIFY)
+    assert 8 <= int(tried) <= inotify_limit() // 4, tried
+    end(one, name)
+
+
+def test_limits_hold_after_a_move(one):
+    script = INOTIFY.replace("while", "\nwhile not os.path.exists(os.path.expanduser('~/go')): "
+                             "time.sleep(0.05)\nwhile", 1)
+    name = one.create("/usr/bin/python3", "-c", "import os; open(os.path.expanduser('~/up'), 'w').write('x')\n"
+                      + script)
+    hosts.wait_until("it is up", lambda: one.read(name, "up"), seconds=20)
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    end(one, name)
+    one.ctl("Restore", name, place)
+    one.ctl("Thaw", name)
+    with open(f"{place}/go", "w", encoding="utf-8"):
+        pass
+    one.ctl("WriteFile", name, "go", place, "go")
+    hosts.wait_until("it has tried", lambda: one.read(name, "result").endswith("\n"), seconds=20)
+    assert int(one.read(name, "result")) <= inotify_limit() // 4
+    end(one, name)
+
+
+def test_a_flood_of_processes_ends(one):
+    tried, name = result_of(one, """
+import os, time
+n = 0
+try:
+    while n < 5000:
+        if os.fork() == 0:
+            time.sleep(1000)
+        n += 1
+except OSError:
+    pass
+with open(os.path.expanduser("~/result"), "w") as file: print(n, file=file)
+time.sleep(1000)
+""")
+    assert 200 < int(tried) <= 2048, tried
+    one.ctl("Connect", name)
+    end(one, name)
+
+
+def test_queued_signals_of_root_are_left_to_root(one):
+    tried, name = result_of(one, """
+import ctypes, os, signal, time
+libc, n = ctypes.CDLL(None), 0
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+while n < 50000 and libc.sigqueue(os.getpid(), int(signal.SIGRTMIN), ctypes.c_void_p(0)) == 0: n += 1
+with open(os.path.expanduser("~/result"), "w") as file: print(n, file=file)
+time.sleep(1000)
+""")
+    assert int(tried) <= 1024, tried
+    end(one, name)
+
+
+def test_terminals_in_the_place_of_memory(one):
+    """A descriptor that is a memfd when it is looked at and a terminal when it is opened."""
+    tried, name = result_of(one, """
+import os, pty, threading
+outer, inner = pty.openpty()
+memory = os.memfd_create("x")
+os.write(memory, b"y" * 4096)
+spot = os.dup(memory)
+def flip():
+    while True:
+        os.dup2(inner, spot)
+        os.dup2(memory, spot)
+with open(os.path.expanduser("~/result"), "w") as file: print("flips", file=file)
+flip()
+""")
+    place = folder(one, "memory")
+    for _ in range(20):
+        one.ctl("ReadMemory", name, "pages", cwd=place)
+        one.ctl("Inspect", name)
+    with open(f"/proc/{one.process.pid}/stat", encoding="utf-8") as file:
+        terminal = file.read().rsplit(")", 1)[1].split()[4]
+    assert tried == "flips" and terminal == "0", terminal
+    end(one, name)
+
+
 if __name__ == "__main__":
     tap.need_root()
     with tempfile.TemporaryDirectory(prefix="moss-attacks-") as a_top:
         os.chmod(a_top, 0o755)
+        os.setsid()  # as a service manager does it: a daemon without a terminal can be given one
         a_daemon = Daemon(a_top, "one")
         try:
             tap.run(globals(), a_daemon)

@@ -3,7 +3,7 @@
 /* Policy: what can't travel is absent (ENOSYS, so that programs take their other way): io_uring,
  * userfaultfd, clone3 (its flags can't be looked at; libc falls back to clone). What would make
  * a sandbox in the sandbox, change mounts, reach the kernel's insides or keys, or widen what an
- * attacker can try is refused (EPERM). Other architectures' system calls end the process: they
+ * attacker can try is refused (EPERM). Sockets are of the families that can travel. Other architectures' system calls end the process: they
  * would go around the list. */
 
 #include "init.h"
@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/personality.h>
+#include <sys/socket.h>
 
 static const int absent[] = {
   SCMP_SYS (io_uring_setup), SCMP_SYS (io_uring_enter), SCMP_SYS (io_uring_register),
@@ -61,6 +62,27 @@ refuse_namespaces (scmp_filter_ctx filter)
         return result;
     }
   return 0;
+}
+
+/* Sockets only of the families that belong to the network namespace and can travel: others reach the
+ * machine or its hypervisor (vsock), or load old code into the kernel. */
+static int
+refuse_sockets (scmp_filter_ctx filter)
+{
+  static const int calls[] = { SCMP_SYS (socket), SCMP_SYS (socketpair) };
+  int result = 0;
+
+  for (unsigned i = 0; result == 0 && i < 2; i++)
+    {
+      for (int family = 0; result == 0 && family < AF_NETLINK; family++)
+        if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+          result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), calls[i], 1,
+                                     SCMP_A0 (SCMP_CMP_EQ, family));
+      if (result == 0)
+        result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), calls[i], 1,
+                                   SCMP_A0 (SCMP_CMP_GT, AF_NETLINK));
+    }
+  return result;
 }
 
 /* TIOCSTI types into another's terminal, TIOCLINUX pastes into a console. */
@@ -124,6 +146,8 @@ init_seccomp_load (void)
                        SCMP_ACT_ERRNO (EPERM));
   if (result == 0)
     result = refuse_namespaces (filter);
+  if (result == 0)
+    result = refuse_sockets (filter);
   if (result == 0)
     result = refuse_ioctls (filter);
   if (result == 0)

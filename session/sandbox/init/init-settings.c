@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,16 +171,12 @@ init_settings_apply (const char *key, const char *value)
         continue;
       if (!quote (known[i].kind, value, quoted, sizeof quoted))
         return false;
-      setfsgid (INIT_APP_ID);
-      setfsuid (INIT_APP_ID);
+      init_setup_files_as_app ();
       old = read_settings ();
       if (old != NULL)
         new = init_settings_edit (old, known[i].group, known[i].setting, quoted);
       ok = new != NULL && write_settings (new);
-      setfsuid (0);
-      setfsgid (0);
-      /* Changing them made us undumpable, which would keep CRIU out after a restore. */
-      prctl (PR_SET_DUMPABLE, 1, 0, 0, 0);
+      init_setup_files_as_root ();
       free (old);
       free (new);
     }

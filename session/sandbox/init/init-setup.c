@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -67,6 +68,21 @@ init_setup_drop_capabilities (void)
   if (syscall (SYS_capset, &header, data) != 0)
     return "capabilities";
   return NULL;
+}
+
+void
+init_setup_files_as_app (void)
+{
+  setfsgid (INIT_APP_ID);
+  setfsuid (INIT_APP_ID);
+}
+
+void
+init_setup_files_as_root (void)
+{
+  setfsuid (0);
+  setfsgid (0);
+  prctl (PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 int

@@ -186,8 +186,16 @@ void
 init_trim_log (void)
 {
   struct stat st;
+  int log;
 
-  if (lstat (INIT_LOG, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > LOG_MAX)
-    if (truncate (INIT_LOG, 0) != 0)
-      return;
+  /* As the app, whose folder it is in: a link there leads to nothing that is not the app's. */
+  init_setup_files_as_app ();
+  log = open (INIT_LOG, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  init_setup_files_as_root ();
+  if (log < 0)
+    return;
+  if (fstat (log, &st) != 0 || !S_ISREG (st.st_mode) || st.st_size <= LOG_MAX
+      || ftruncate (log, 0) != 0)
+    st.st_size = 0;
+  close (log);
 }

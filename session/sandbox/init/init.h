@@ -21,6 +21,10 @@
 const char *init_setup_system (void);
 /* Gives up every capability but those to start programs as the app's user. */
 const char *init_setup_drop_capabilities (void);
+/* Reach files as the app's user does, and as before. Whoever changes ids becomes one that can't be
+ * dumped (kernel: prctl(2), PR_SET_DUMPABLE); that is undone, because pid 1 has to travel. */
+void init_setup_files_as_app (void);
+void init_setup_files_as_root (void);
 /* Listens where sandboxd connects; returns the fd or -1. */
 int init_setup_control_socket (void);
 
