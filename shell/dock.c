@@ -461,7 +461,7 @@ moss_dock_set_shell (MossDock *self, MossShell *shell)
                            self, 0);
   g_signal_connect_object (devices, "items-changed", G_CALLBACK (moss_dock_refresh), self,
                            G_CONNECT_SWAPPED);
-  moss_tray_set_menus (MOSS_TRAY (self->tray), shell->menus);
+  moss_tray_start (MOSS_TRAY (self->tray), shell->bus, shell->menus);
   on_refresh (self);
 }
 

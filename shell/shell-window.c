@@ -546,6 +546,7 @@ moss_shell_window_dispose (GObject *object)
   g_clear_object (&self->shell.session);
   g_clear_object (&self->shell.net);
   g_clear_object (&self->shell.style);
+  g_clear_object (&self->shell.bus);
   g_clear_pointer (&self->states, g_hash_table_unref);
   G_OBJECT_CLASS (moss_shell_window_parent_class)->dispose (object);
 }
@@ -589,6 +590,7 @@ fill_shell (MossShellWindow *self, MossStyle *style, GDBusConnection *bus, MossK
   MossShell *shell = &self->shell;
 
   shell->window = GTK_WINDOW (self);
+  shell->bus = g_object_ref (bus);
   shell->style = g_object_ref (style);
   shell->session = moss_session_client_new (bus);
   shell->net = moss_net_client_new (bus);

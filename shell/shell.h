@@ -18,6 +18,7 @@ G_BEGIN_DECLS
 typedef struct _MossShell
 {
   GtkWindow *window;
+  GDBusConnection *bus;
   MossSessionClient *session;
   MossNetClient *net;
   MossPreflight *preflight;

@@ -11,6 +11,6 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (MossTray, moss_tray, MOSS, TRAY, GtkWidget)
 
 GtkWidget *moss_tray_new (void);
-void moss_tray_set_menus (MossTray *self, MossMenuLayer *menus);
+void moss_tray_start (MossTray *self, GDBusConnection *bus, MossMenuLayer *menus);
 
 G_END_DECLS

@@ -23,6 +23,7 @@
      files ID NAME…       what ListFiles says
      gone ID
      notice ID KIND ACTION TEXT…
+     tray                 a program registers a tray item
      answer DEVICE travels|refuses MS BYTES PRESENT REASON…  */
 
 static MossDBusSession1 *session;
@@ -372,6 +373,87 @@ on_add_device (MossDBusNet1 *object, GDBusMethodInvocation *invocation, const ch
   return TRUE;
 }
 
+/* ---- a program with a tray item ------------------------------------------------------- */
+
+static const char tray_xml[] =
+    "<node><interface name='org.kde.StatusNotifierItem'>"
+    "<method name='Activate'>"
+    "<arg type='i' direction='in'/><arg type='i' direction='in'/></method>"
+    "<property name='Title' type='s' access='read'/>"
+    "<property name='Status' type='s' access='read'/>"
+    "<property name='IconName' type='s' access='read'/>"
+    "<property name='IconPixmap' type='a(iiay)' access='read'/>"
+    "<property name='Menu' type='o' access='read'/></interface>"
+    "<interface name='com.canonical.dbusmenu'>"
+    "<method name='AboutToShow'>"
+    "<arg type='i' direction='in'/><arg type='b' direction='out'/></method>"
+    "<method name='GetLayout'><arg type='i' direction='in'/><arg type='i' direction='in'/>"
+    "<arg type='as' direction='in'/><arg type='u' direction='out'/>"
+    "<arg type='(ia{sv}av)' direction='out'/></method>"
+    "<method name='Event'><arg type='i' direction='in'/><arg type='s' direction='in'/>"
+    "<arg type='v' direction='in'/><arg type='u' direction='in'/></method></interface></node>";
+
+static void
+on_tray_call (GDBusConnection *bus, const char *sender, const char *path,
+              const char *interface, const char *method, GVariant *parameters,
+              GDBusMethodInvocation *invocation, gpointer data)
+{
+  GVariant *answer = NULL;
+
+  if (g_str_equal (method, "Activate"))
+    say ("tray activate");
+  else if (g_str_equal (method, "AboutToShow"))
+    answer = g_variant_new ("(b)", FALSE);
+  else if (g_str_equal (method, "GetLayout"))
+    answer = g_variant_new_parsed (
+        "(uint32 1, (0, @a{sv} {}, ["
+        "<(1, {'label': <'_Pause'>}, @av [])>, <(2, {'type': <'separator'>}, @av [])>,"
+        "<(3, {'label': <'Quit'>}, @av [])>]))");
+  else if (g_str_equal (method, "Event"))
+    {
+      int id;
+      g_variant_get_child (parameters, 0, "i", &id);
+      say ("tray event %d", id);
+    }
+  g_dbus_method_invocation_return_value (invocation, answer);
+}
+
+static GVariant *
+on_tray_property (GDBusConnection *bus, const char *sender, const char *path,
+                  const char *interface, const char *property, GError **error, gpointer data)
+{
+  static guchar red[16 * 16 * 4];
+
+  if (g_str_equal (property, "Menu"))
+    return g_variant_new_object_path ("/StatusNotifierItem");
+  if (g_str_equal (property, "IconPixmap"))
+    {
+      for (gsize i = 0; i < sizeof red; i += 4)
+        red[i] = red[i + 1] = 255;
+      return g_variant_new_parsed ("[(16, 16, %@ay), (16, 16, [byte 1, 2]), (-1, 5, @ay [])]",
+                                   g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, red,
+                                                              sizeof red, 1));
+    }
+  return g_variant_new_string (g_str_equal (property, "Status") ? "Active"
+                               : g_str_equal (property, "Title") ? "Sync" : "");
+}
+
+static void
+do_tray (void)
+{
+  static const GDBusInterfaceVTable vtable = { on_tray_call, on_tray_property, NULL, { 0 } };
+  g_autoptr (GDBusNodeInfo) info = g_dbus_node_info_new_for_xml (tray_xml, NULL);
+  GDBusConnection *bus = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, NULL);
+
+  for (guint i = 0; i < 2; i++)
+    g_dbus_connection_register_object (bus, "/StatusNotifierItem", info->interfaces[i],
+                                       &vtable, NULL, NULL, NULL);
+  g_dbus_connection_call (bus, "org.kde.StatusNotifierWatcher", "/StatusNotifierWatcher",
+                          "org.kde.StatusNotifierWatcher", "RegisterStatusNotifierItem",
+                          g_variant_new ("(s)", "/StatusNotifierItem"), NULL, 0, -1, NULL,
+                          NULL, NULL);
+}
+
 /* ---- commands ------------------------------------------------------------------------ */
 
 static void
@@ -458,6 +540,8 @@ do_command (const char *line)
       moss_dbus_session1_emit_notice (session, words[1], words[2], text,
                                       g_str_equal (words[3], "-") ? "" : words[3]);
     }
+  else if (g_str_equal (words[0], "tray"))
+    do_tray ();
   else if (n >= 6 && g_str_equal (words[0], "answer"))
     do_answer (words);
   else if (*line != '\0')

@@ -80,4 +80,35 @@ def actions_and_reasons():
             pass
 
 
-run(shows_and_expires, hostile_markup_is_harmless, actions_and_reasons)
+def find_red(desktop, picture):
+    for x in range(600, 900):
+        red, green, blue = desktop.pixel(picture, x, 757)
+        if red > 240 and green < 20 and blue < 20:
+            return x
+    raise Failed("no red square in the dock")
+
+
+def tray_items_live_in_the_dock():
+    with Desktop() as desktop:
+        desktop.tell("tray")
+        time.sleep(0.8)
+        x = find_red(desktop, desktop.shot("tray-item")) + 8
+        desktop.click(x, 757)
+        desktop.calls.expect("tray activate")
+        desktop.click(x, 757, button=3)
+        time.sleep(0.5)
+        desktop.shot("tray-menu")
+        desktop.key("Down", "Return")
+        desktop.calls.expect("tray event 3")
+        desktop.session.terminate()
+        desktop.session.wait()
+        time.sleep(0.5)
+        desktop.check_alive()
+        try:
+            find_red(desktop, desktop.shot("tray-gone"))
+        except Failed:
+            return
+        raise Failed("the item outlives its program")
+
+
+run(tray_items_live_in_the_dock, shows_and_expires, hostile_markup_is_harmless, actions_and_reasons)
