@@ -54,6 +54,11 @@ GVariant *moss_whereabouts_answer (MossManager *manager, const char *id);
 /* runtime-files.c: which of the runtime's files differ on two devices. files: aay of absolute
  * paths. describe() gives a(ayutay): path, mode, size, hash; differing() takes it on the other
  * side and gives the aay of those that are not the same there. */
+/* known() remembers the files that a sandbox was seen to use and gives all of them so far (aay,
+ * floating): programs that it starts for an instant are seldom seen twice. files: aay or NULL. */
+GVariant *moss_runtime_known (const char *id, GVariant *files);
+/* The absolute paths that stand in CRIU's list of open files (aay, floating). */
+GVariant *moss_runtime_scan (int files_image, gsize size);
 /* copy() gives a sealed memfd with the content of one, or −1. */
 int moss_runtime_copy (MossManager *manager, const char *path, guint64 *size);
 GVariant *moss_runtime_describe (MossManager *manager, GVariant *files);

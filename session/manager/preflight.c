@@ -95,7 +95,11 @@ moss_preflight_refresh (MossManager *manager, const char *id)
       files = g_variant_lookup_value (info, "files", G_VARIANT_TYPE ("aay"));
     }
   if (files != NULL) /* so that their hashes are known when it is sent */
-    g_variant_unref (g_variant_ref_sink (moss_runtime_describe (manager, files)));
+    {
+      g_autoptr (GVariant) all = g_variant_ref_sink (moss_runtime_known (id, files));
+
+      g_variant_unref (g_variant_ref_sink (moss_runtime_describe (manager, all)));
+    }
   if (blockers != NULL && moss_registry_has (manager->registry, id))
     moss_registry_set (manager->registry, id, "blockers", blockers, "travels",
                        g_variant_new_boolean (g_variant_n_children (blockers) == 0), NULL);

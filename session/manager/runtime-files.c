@@ -194,3 +194,89 @@ moss_runtime_differing (MossManager *manager, GVariant *described, GError **erro
     }
   return g_variant_builder_end (&builder);
 }
+
+/* ---- what a sandbox uses ------------------------------------------------------------- */
+
+static GMutex known_lock;
+static GHashTable *known_files; /* sandbox → set of paths */
+
+static GHashTable *
+known_of (const char *id)
+{
+  GHashTable *paths;
+
+  if (known_files == NULL)
+    known_files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+                                         (GDestroyNotify) g_hash_table_unref);
+  paths = g_hash_table_lookup (known_files, id);
+  if (paths == NULL)
+    {
+      paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      /* Every program has it open for an instant when it starts. */
+      g_hash_table_add (paths, g_strdup ("/etc/ld.so.cache"));
+      g_hash_table_insert (known_files, g_strdup (id), paths);
+    }
+  return paths;
+}
+
+GVariant *
+moss_runtime_known (const char *id, GVariant *files)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&known_lock);
+  GHashTable *paths = known_of (id);
+  GVariantBuilder builder;
+  GHashTableIter iter;
+  gpointer path;
+  gsize n = files == NULL ? 0 : g_variant_n_children (files);
+
+  for (gsize i = 0; i < n && g_hash_table_size (paths) < MAX_FILES; i++)
+    {
+      g_autoptr (GVariant) one = g_variant_get_child_value (files, i);
+
+      g_hash_table_add (paths, g_strdup (g_variant_get_bytestring (one)));
+    }
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aay"));
+  g_hash_table_iter_init (&iter, paths);
+  while (g_hash_table_iter_next (&iter, &path, NULL))
+    g_variant_builder_add_value (&builder, g_variant_new_bytestring (path));
+  return g_variant_builder_end (&builder);
+}
+
+/* A protobuf string: its length stands before it, as one byte or two. What only looks like one is
+ * no file and harmless. */
+static gsize
+string_at (const guint8 *data, gsize size, gsize at)
+{
+  gsize length = 0;
+
+  if (at >= 1 && data[at - 1] < 0x80)
+    length = data[at - 1];
+  if (at >= 2 && data[at - 2] >= 0x80 && data[at - 1] < 0x20 && data[at - 1] > 0)
+    length = (data[at - 2] & 0x7f) | (gsize) data[at - 1] << 7;
+  if (length < 2 || length > size - at)
+    return 0;
+  for (gsize i = 0; i < length; i++)
+    if (data[at + i] < 0x20)
+      return 0;
+  return length;
+}
+
+GVariant *
+moss_runtime_scan (int files_image, gsize size)
+{
+  GVariantBuilder builder;
+  guint8 *data = size > 0 ? mmap (NULL, size, PROT_READ, MAP_PRIVATE, files_image, 0) : MAP_FAILED;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aay"));
+  for (gsize at = 1; data != MAP_FAILED && at < size; at++)
+    {
+      gsize length = data[at] == '/' ? string_at (data, size, at) : 0;
+      g_autofree char *path = length > 0 ? g_strndup ((char *) data + at, length) : NULL;
+
+      if (path != NULL)
+        g_variant_builder_add_value (&builder, g_variant_new_bytestring (path));
+    }
+  if (data != MAP_FAILED)
+    munmap (data, size);
+  return g_variant_builder_end (&builder);
+}

@@ -12,6 +12,7 @@
 
 #include <glib/gi18n.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OFFER_TIMEOUT_MS 10000
 #define AHEAD_TIMEOUT_MS 120000
@@ -19,6 +20,7 @@
 #define SLOWEST_BYTES_PER_MS (20u << 10) /* of images; slower is taken for a failure */
 #define SECOND_ROUND_BYTES (2u << 20)
 #define MAX_ROUNDS 3
+#define MAX_ATTEMPTS 3
 
 typedef struct
 {
@@ -35,6 +37,7 @@ typedef struct
   guint64 sent_before;
   gint64 begun_us, frozen_call_us;
   gboolean begun, released;
+  gboolean refused;  /* the target could not restore it */
 } Sending;
 
 static gboolean
@@ -137,11 +140,13 @@ move_body (Sending *sending)
 static gboolean
 ask_files (Sending *sending, GVariant *info, GError **error)
 {
-  g_autoptr (GVariant) files = g_variant_lookup_value (info, "files", G_VARIANT_TYPE ("aay"));
+  g_autoptr (GVariant) open_now = g_variant_lookup_value (info, "files", G_VARIANT_TYPE ("aay"));
+  g_autoptr (GVariant) files
+      = g_variant_ref_sink (moss_runtime_known (sending->id, open_now));
   g_autoptr (GVariant) reply = NULL;
   GVariant *differ = NULL;
 
-  if (files != NULL && g_variant_n_children (files) > 0)
+  if (g_variant_n_children (files) > 0)
     {
       reply = moss_net_call (
           sending->manager->net, sending->device, "move.files",
@@ -255,6 +260,7 @@ hand_over (Sending *sending, GError **error)
   MossManager *manager = sending->manager;
   g_autoptr (GBytes) envelope = NULL;
   g_autoptr (GVariant) reply = NULL, there = NULL;
+  g_autoptr (GError) local = NULL;
   guint timeout_ms;
 
   moss_taking_describe (sending->taking, sending->manifest, "move", "", sending->move);
@@ -271,9 +277,14 @@ hand_over (Sending *sending, GError **error)
                + MIN (moss_manifest_total_bytes (sending->manifest) / SLOWEST_BYTES_PER_MS,
                       AHEAD_TIMEOUT_MS);
   reply = moss_net_call (manager->net, sending->device, "move.manifest",
-                         envelope_body (sending, envelope), timeout_ms, error);
+                         envelope_body (sending, envelope), timeout_ms, &local);
   if (reply == NULL)
-    return FALSE;
+    {
+      sending->refused = !g_error_matches (local, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_AWAY)
+                         && !g_error_matches (local, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_TIMEOUT);
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   there = g_variant_lookup_value (reply, "stages", G_VARIANT_TYPE ("a(sd)"));
   if (there != NULL)
     moss_stages_append (&sending->stages, there);
@@ -429,15 +440,40 @@ check_here (Sending *sending, GError **error)
   return FALSE;
 }
 
-GVariant *
-moss_send (MossManager *manager, const char *id, const char *device, GError **error)
+/* What was open at the very instant of the dump is known from now on. */
+static void
+learn_files (Sending *sending)
+{
+  GVariantIter iter;
+  const char *name;
+  gint32 handle;
+  guint64 size;
+
+  if (sending->taking == NULL || sending->taking->images == NULL)
+    return;
+  g_variant_iter_init (&iter, sending->taking->images);
+  while (g_variant_iter_next (&iter, "(&sht)", &name, &handle, &size))
+    if (g_str_equal (name, "files.img"))
+      {
+        int fd = moss_helper_take_fd (sending->taking->fds, handle, NULL);
+        g_autoptr (GVariant) paths
+            = fd < 0 ? NULL : g_variant_ref_sink (moss_runtime_scan (fd, size));
+
+        if (paths != NULL)
+          g_variant_unref (g_variant_ref_sink (moss_runtime_known (sending->id, paths)));
+        if (fd >= 0)
+          close (fd);
+      }
+}
+
+static GVariant *
+send_once (MossManager *manager, const char *id, const char *device, GCancellable *cancellable,
+           gboolean *again, GError **error)
 {
   Sending sending = { .manager = manager, .id = id, .device = device };
   GVariant *report = NULL;
 
-  sending.cancellable = moss_registry_claim (manager->registry, id, FALSE, error);
-  if (sending.cancellable == NULL)
-    return NULL;
+  sending.cancellable = g_object_ref (cancellable);
   sending.name = moss_manager_app_name (manager, id);
   sending.device_name = moss_net_device_name (manager->net, device);
   sending.move = g_uuid_string_random ();
@@ -449,8 +485,35 @@ moss_send (MossManager *manager, const char *id, const char *device, GError **er
     report = release (&sending, error);
   if (report == NULL && !sending.released)
     undo (&sending);
+  *again = report == NULL && sending.refused;
+  if (*again)
+    learn_files (&sending);
   sending_clear (&sending);
+  return report;
+}
+
+GVariant *
+moss_send (MossManager *manager, const char *id, const char *device, GError **error)
+{
+  g_autoptr (GCancellable) cancellable
+      = moss_registry_claim (manager->registry, id, FALSE, error);
+  g_autoptr (GError) local = NULL;
+  gboolean again = TRUE;
+  GVariant *report = NULL;
+
+  if (cancellable == NULL)
+    return NULL;
+  /* A program that the app started just then may have had files open that differ there. */
+  for (guint attempt = 0; attempt < MAX_ATTEMPTS && again && report == NULL; attempt++)
+    {
+      if (local != NULL)
+        g_message ("Sending %s is tried again: %s", id, local->message);
+      g_clear_error (&local);
+      report = send_once (manager, id, device, cancellable, &again, &local);
+    }
   moss_registry_release (manager->registry, id);
+  if (report == NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
   return report;
 }
 
