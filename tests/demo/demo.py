@@ -66,6 +66,7 @@ class Demo:
                          lambda: desks.state(self.target, app.sandbox) == "running", 60)
         there.wait_window(app.sandbox)
         time.sleep(1.5)
+        there.raise_window(app.sandbox)
         self.shoot(f"{app.name}-3-after")
         kept, seen = app.after(there, there.window(app.sandbox))
         freeze_ms, bytes_sent = REPORT.findall(self.source.log("session"))[-1]
