@@ -271,6 +271,29 @@ check_image_name (const char *name, GError **error)
   return FALSE;
 }
 
+/* Of the memory's pages only the number matters to the check: they are copied while the layer is
+ * applied. */
+static gboolean
+is_pages (const char *name)
+{
+  return g_str_has_prefix (name, "pages-");
+}
+
+static gboolean
+make_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle, guint64 size,
+            GError **error)
+{
+  moss_autofd from = moss_request_get_fd (request, handle, error);
+  moss_autofd to = -1;
+
+  if (from < 0 || !check_image_name (name, error) || !check_sealed (from, size, name, error))
+    return FALSE;
+  to = openat (dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (to >= 0 && ftruncate (to, size) == 0)
+    return TRUE;
+  return moss_sandbox_fail_errno (error, errno, "There is no room for the image %s", name);
+}
+
 static gboolean
 copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle, guint64 size,
             GError **error)
@@ -279,11 +302,9 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
   moss_autofd to = -1;
   off_t offset = 0;
 
-  if (from < 0 || !check_image_name (name, error) || !check_sealed (from, size, name, error))
+  if (from < 0)
     return FALSE;
-  to = openat (dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (to >= 0 && ftruncate (to, size) != 0)
-    return moss_sandbox_fail_errno (error, errno, "There is no room for the image %s", name);
+  to = openat (dir->fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   while (to >= 0 && (guint64) offset < size)
     if (sendfile (to, from, &offset, MIN (size - offset, 1u << 30)) <= 0)
       break;
@@ -292,8 +313,9 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
   return moss_sandbox_fail_errno (error, errno, "Can't copy the image %s", name);
 }
 
+/* Every image in its size, and the content of those that are no pages. */
 static gboolean
-copy_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **error)
+make_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **error)
 {
   GVariantIter iter;
   const char *name;
@@ -314,9 +336,25 @@ copy_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **err
                                "The images are too large");
           return FALSE;
         }
-      if (!copy_image (request, dir, name, handle, size, error))
+      if (!make_image (request, dir, name, handle, size, error)
+          || (!is_pages (name) && !copy_image (request, dir, name, handle, size, error)))
         return FALSE;
     }
+  return TRUE;
+}
+
+static gboolean
+copy_pages (MossRequest *request, GVariant *images, ImageDir *dir, GError **error)
+{
+  GVariantIter iter;
+  const char *name;
+  gint32 handle;
+  guint64 size;
+
+  g_variant_iter_init (&iter, images);
+  while (g_variant_iter_next (&iter, "(&sht)", &name, &handle, &size))
+    if (is_pages (name) && !copy_image (request, dir, name, handle, size, error))
+      return FALSE;
   return TRUE;
 }
 
@@ -669,20 +707,19 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
 }
 
+/* Leaves the pages' files empty. */
 static gboolean
-take_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
-             Costs *costs, GError **error)
+check_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
+              Costs *costs, GError **error)
 {
-  gint64 start = g_get_monotonic_time (), copied;
+  gint64 start = g_get_monotonic_time ();
   g_autoptr (GError) local = NULL;
 
-  if (!image_dir_open (dir, sandbox, error) || !copy_images (request, images, dir, error))
+  if (!image_dir_open (dir, sandbox, error) || !make_images (request, images, dir, error))
     return FALSE;
-  copied = g_get_monotonic_time ();
-  costs->copy_us = copied - start;
   if (!moss_image_check (dir->fd, moss_image_policy_default (), &local))
     return fail (error, g_steal_pointer (&local));
-  costs->check_us = g_get_monotonic_time () - copied;
+  costs->check_us = g_get_monotonic_time () - start;
   return TRUE;
 }
 
@@ -697,6 +734,46 @@ take_layer (MossRequest *request, MossSandbox *sandbox, gint32 index, gint32 con
     return FALSE;
   costs->layer_us = g_get_monotonic_time () - start;
   return TRUE;
+}
+
+typedef struct
+{
+  MossRequest *request;
+  GVariant *images;
+  ImageDir *dir;
+  gint64 took_us;
+  GError *error;
+} PagesCopy;
+
+static gpointer
+copy_pages_thread (gpointer data)
+{
+  PagesCopy *copy = data;
+  gint64 start = g_get_monotonic_time ();
+
+  copy_pages (copy->request, copy->images, copy->dir, &copy->error);
+  copy->took_us = g_get_monotonic_time () - start;
+  return NULL;
+}
+
+/* The memory and the files, at the same time. */
+static gboolean
+take_content (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
+              gint32 index, gint32 content, Costs *costs, GError **error)
+{
+  PagesCopy copy = { .request = request, .images = images, .dir = dir };
+  GThread *thread = g_thread_new ("copy-pages", copy_pages_thread, &copy);
+  gboolean ok = take_layer (request, sandbox, index, content, costs, error);
+
+  g_thread_join (thread);
+  costs->copy_us = copy.took_us;
+  if (ok && copy.error != NULL)
+    {
+      g_propagate_error (error, copy.error);
+      return FALSE;
+    }
+  g_clear_error (&copy.error);
+  return ok;
 }
 
 GVariant *
@@ -727,8 +804,8 @@ moss_travel_restore (MossRequest *request, GError **error)
   g_free (sandbox->name);
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
-  if (!take_images (request, sandbox, images, &dir, &costs, error)
-      || !take_layer (request, sandbox, index, content, &costs, error))
+  if (!check_images (request, sandbox, images, &dir, &costs, error)
+      || !take_content (request, sandbox, images, &dir, index, content, &costs, error))
     return NULL;
   if (!moss_fault_error ("sandboxd.restore.layer", error)
       || !run_restore (sandbox, &dir, &stats, error))
