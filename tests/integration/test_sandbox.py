@@ -382,22 +382,16 @@ def test_inspect_names_files_and_memory(one, other):
     one.end(name)
 
 
-def test_a_strange_socket_keeps_an_app_at_home(one, other):
-    script = ("import socket, time\ntry:\n  s = socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)\n"
-              "  open('/home/moss/open', 'w').write('1')\nexcept OSError: pass\ntime.sleep(60)")
-    name = one.create("/usr/bin/python3", "-c", script)
-    try:
-        hosts.wait_until("it has a socket", lambda: one.read(name, "open"), seconds=3)
-    except hosts.Failure as failure:
-        raise tap.Skip("this kernel has no AF_ALG") from failure
-    finally:
-        answer = one.ctl("Inspect", name).stdout
-        place = folder(one, "dump")
-        dump = one.ctl("Dump", name, place, check=False)
-        running = one.state(name)
-        one.end(name)
-    assert "python3 can't travel: it has a socket of a kind that can't move" in answer, answer
-    assert dump.returncode != 0 and running == "running"
+def test_a_crowd_of_processes_keeps_an_app_at_home(one, other):
+    name = one.create("/bin/sh", "-c", "for i in 1 2 3 4 5 6; do for j in 1 2 3 4 5 6 7; do sleep 1000 & "
+                      "done; done; echo 1 >~/up; wait")
+    hosts.wait_until("it is up", lambda: one.read(name, "up"), seconds=20)
+    answer = one.ctl("Inspect", name).stdout
+    dump = one.ctl("Dump", name, folder(one, "dump"), check=False)
+    running = one.state(name)
+    one.end(name)
+    assert "can't travel: it has too many processes and threads" in answer, answer
+    assert dump.returncode != 0 and running == "running", (dump, running)
 
 
 # ---- moves ---------------------------------------------------------------------------------

@@ -347,6 +347,8 @@ extra_files (Fixture *f, gconstpointer data)
   put (f->runtime, "usr/gone/y", "y");
   put (f->runtime, "usr/mine", "theirs");
   g_assert_cmpint (fchownat (f->runtime, "usr/lib/libx.so.1", 0, 0, 0), ==, 0);
+  g_assert_cmpint (fchmodat (f->runtime, "usr/lib/libx.so.1", 0644, 0), ==, 0);
+  g_assert_cmpint (fchmodat (f->runtime, "usr/lib/z", 0644, 0), ==, 0);
   g_assert_cmpint (symlinkat ("libx.so.1", f->runtime, "usr/lib/libx.so"), ==, 0);
   g_assert_cmpint (mkdirat (f->from, "usr", 0755), ==, 0);
   g_assert_cmpint (mknodat (f->from, "usr/gone", S_IFCHR, makedev (0, 0)), ==, 0);
