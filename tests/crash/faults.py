@@ -118,9 +118,14 @@ class DiskFull(Fault):
         space = os.statvfs(target.path("/var"))
         room = space.f_bavail * space.f_frsize
         # What root may use beyond that goes too: the root helper writes as root.
-        room = max(room, space.f_bfree * space.f_frsize) - (256 << 10)
+        room = max(room, space.f_bfree * space.f_frsize)
         with open(self.file, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, room)
+            while room > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, room)
+                    break
+                except OSError:  # the file system keeps some for itself
+                    room -= 1 << 20
 
     def heal(self):
         os.unlink(self.file)
