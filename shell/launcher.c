@@ -28,6 +28,7 @@ struct _MossLauncher
   char *query; /* casefolded */
   GAppInfoMonitor *monitor;
   gboolean stale;
+  guint to_top;
 };
 
 enum { LAUNCH, N_SIGNALS };
@@ -115,6 +116,25 @@ on_apps_changed (MossLauncher *self)
   self->stale = TRUE;
 }
 
+static gboolean
+on_top (gpointer data)
+{
+  MossLauncher *self = data;
+
+  self->to_top = 0;
+  gtk_adjustment_set_value (gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (self->grid)), 0);
+  return G_SOURCE_REMOVE;
+}
+
+/* The grid keeps its anchor while the list changes; results begin at the top. Its layout
+   comes first. */
+static void
+scroll_to_top (MossLauncher *self)
+{
+  if (self->to_top == 0)
+    self->to_top = g_timeout_add_full (G_PRIORITY_LOW, 30, on_top, self, NULL);
+}
+
 static void
 on_search_changed (MossLauncher *self)
 {
@@ -132,6 +152,7 @@ on_search_changed (MossLauncher *self)
     {
       gtk_single_selection_set_selected (self->selection, 0);
       gtk_stack_set_visible_child_name (GTK_STACK (self->stack), "apps");
+      scroll_to_top (self);
       return;
     }
   /* Translators: what the person has typed into the launcher */
@@ -189,6 +210,8 @@ on_setup (GtkSignalListItemFactory *factory, GtkListItem *item)
   gtk_label_set_yalign (GTK_LABEL (label), 0);
   gtk_box_append (GTK_BOX (box), icon);
   gtk_box_append (GTK_BOX (box), label);
+  /* All rows of one height, or the grid begins in the middle of its first row. */
+  gtk_widget_set_size_request (box, -1, 96);
   gtk_list_item_set_child (item, box);
 }
 
@@ -221,6 +244,7 @@ moss_launcher_dispose (GObject *object)
 {
   MossLauncher *self = MOSS_LAUNCHER (object);
 
+  g_clear_handle_id (&self->to_top, g_source_remove);
   gtk_widget_dispose_template (GTK_WIDGET (self), MOSS_TYPE_LAUNCHER);
   g_clear_object (&self->selection);
   g_clear_object (&self->apps);
@@ -248,6 +272,15 @@ moss_launcher_class_init (MossLauncherClass *klass)
   gtk_widget_class_bind_template_callback (widget_class, on_search_changed);
   gtk_widget_class_bind_template_callback (widget_class, on_activate);
   gtk_widget_class_bind_template_callback (widget_class, on_grid_activate);
+}
+
+/* Rows grow when their icons are there: until the person goes into the grid it shows its
+   beginning. */
+static void
+on_grid_changed (MossLauncher *self)
+{
+  if (gtk_widget_get_focus_child (self->grid) == NULL)
+    scroll_to_top (self);
 }
 
 static void
@@ -279,6 +312,9 @@ moss_launcher_init (MossLauncher *self)
   gtk_widget_init_template (GTK_WIDGET (self));
   gtk_widget_add_css_class (GTK_WIDGET (self), "launcher");
   make_models (self);
+  g_signal_connect_object (gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (self->grid)),
+                           "changed", G_CALLBACK (on_grid_changed), self,
+                           G_CONNECT_SWAPPED);
   load_apps (self);
   self->monitor = g_app_info_monitor_get ();
   g_signal_connect_object (self->monitor, "changed", G_CALLBACK (on_apps_changed), self,

@@ -51,6 +51,7 @@ moss_sheets_show (MossSheets *self, GtkWidget *sheet)
 {
   GtkWidget *focus = gtk_root_get_focus (gtk_widget_get_root (GTK_WIDGET (self)));
   g_autoptr (GtkWidget) before = focus != NULL ? g_object_ref (focus) : NULL;
+  GtkWidget *body;
 
   if (self->sheet != NULL)
     {
@@ -61,7 +62,9 @@ moss_sheets_show (MossSheets *self, GtkWidget *sheet)
   self->sheet = g_object_ref_sink (sheet);
   gtk_widget_set_parent (sheet, GTK_WIDGET (self));
   gtk_widget_set_visible (GTK_WIDGET (self), TRUE);
-  gtk_widget_child_focus (sheet, GTK_DIR_TAB_FORWARD);
+  body = g_object_get_data (G_OBJECT (sheet), "body");
+  if (body == NULL || !gtk_widget_child_focus (body, GTK_DIR_TAB_FORWARD))
+    gtk_widget_child_focus (sheet, GTK_DIR_TAB_FORWARD);
 }
 
 static void
@@ -103,6 +106,7 @@ moss_sheets_make_dialog (MossSheets *self, const char *title, GtkWidget **body)
   gtk_box_append (GTK_BOX (sheet), head);
   *body = gtk_box_new (GTK_ORIENTATION_VERTICAL, 12);
   gtk_box_append (GTK_BOX (sheet), *body);
+  g_object_set_data (G_OBJECT (sheet), "body", *body);
   return sheet;
 }
 
