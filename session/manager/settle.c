@@ -291,8 +291,9 @@ show_on_its_way (MossManager *manager, const MossMoveRow *row, gboolean to_there
 
   if (!moss_registry_has (manager->registry, row->sandbox))
     return;
-  text = g_strdup_printf (to_there ? _("On its way to %s. It goes on as soon as both are connected.")
-                                   : _("On its way from %s. It comes as soon as both are connected."),
+  text = g_strdup_printf (to_there
+                             ? _("On its way to %s. It goes on as soon as both are connected.")
+                             : _("On its way from %s. It comes as soon as both are connected."),
                           device);
   moss_registry_set (manager->registry, row->sandbox, "state",
                      g_variant_new_string ("on-its-way"), "device",

@@ -39,8 +39,8 @@ void moss_spare_free (MossSpare *spare);
 
 /* Writes one file of a manifest into a new sealed memfd. keep: one byte a block, where 1 means
  * that it is not needed and stays a hole; NULL: all are needed. spare: used up when it is large
- * enough, NULL: none. Returns the descriptor, or −1 with CORRUPT (a segment is not at hand or has the wrong
- * length) or FULL. Any thread. */
+ * enough, NULL: none. Returns the descriptor, or −1 with CORRUPT (a segment is not at hand
+ * or has the wrong length) or FULL. Any thread. */
 int moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
                    const guint8 *keep, MossSpare *spare, GError **error);
 

@@ -3,8 +3,8 @@
 /* Policy: what can't travel is absent (ENOSYS, so that programs take their other way): io_uring,
  * userfaultfd, clone3 (its flags can't be looked at; libc falls back to clone). What would make
  * a sandbox in the sandbox, change mounts, reach the kernel's insides or keys, or widen what an
- * attacker can try is refused (EPERM). Sockets are of the families that can travel. Other architectures' system calls end the process: they
- * would go around the list. */
+ * attacker can try is refused (EPERM). Sockets are of the families that can travel. Other
+ * architectures' system calls end the process: they would go around the list. */
 
 #include "init.h"
 
