@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* In the run directory: who runs, for the next sandboxd. Names of apps are nobody else's business. */
+/* In the run directory: who runs, for the next sandboxd. Names of apps are nobody else's
+ * business. */
 #define MOSS_REGISTRY_RECORDS "running"
 
 struct _MossRegistry

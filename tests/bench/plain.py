@@ -6,6 +6,7 @@ It favours the baseline where it can: the copy is one on this computer's disk, n
 import filecmp
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -58,6 +59,8 @@ def move(source, target):
         machine.root_run(["rm", "-rf", "/var/tmp/plain", "/var/tmp/upper", "/var/tmp/work"])
         machine.root_run(["mkdir", "-p", "/var/tmp/plain", "/var/tmp/upper", "/var/tmp/work",
                           "/mnt/plain"])
+    # Nobody is to clear away the files of what seems to have ended.
+    source.kill("moss-sandboxd", signal.SIGSTOP)
     began = time.monotonic()
     criu = [source.libexec("criu")]
     source.root_run(criu + ["dump", "-t", str(inner), "-D", "/var/tmp/plain", "-o", "dump.log"] + OPTIONS)
@@ -69,6 +72,7 @@ def move(source, target):
     for name in ("images.tar", "upper.tar", "files.tar"):
         size += os.path.getsize(source.path("/var/tmp/" + name))
         shutil.copy(source.path("/var/tmp/" + name), target.path("/var/tmp/" + name))
+    source.kill("moss-sandboxd", signal.SIGCONT)
     target.root_run(["tar", "-C", "/var/tmp", "-xf", "/var/tmp/images.tar"])
     target.root_run(["tar", "-C", "/var/tmp/upper", "--xattrs", "--xattrs-include=*", "-xpf",
                      "/var/tmp/upper.tar"])
