@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Counts test results of meson's testlog.json.
 
-count.py SUITE LOG prints "SUITE passed failed skipped"; a suite that ran nothing counts as failed.
+count.py SUITE LOG prints "SUITE passed failed skipped"; a suite that ran nothing counts as failed. Where
+LOG.first stands beside it, LOG is the second try of what failed in it.
+count.py --failed LOG prints the names of the tests that failed, for meson.
 count.py --total FILE adds such lines up, prints "N passed, N failed, N skipped" and fails if any failed.
 """
 import json
@@ -25,12 +27,30 @@ def count_test(test):
     return max(1, len(cases)) - skipped if len(cases) != skipped else 0, 0, skipped
 
 
+def read_log(path):
+    """Returns the tests of a log by name, the second try in place of the first."""
+    tests = {}
+    for name in (path + ".first", path):
+        if os.path.exists(name):
+            with open(name, encoding="utf-8") as log:
+                tests.update((test["name"], test) for test in map(json.loads, log))
+    return tests
+
+
+def failed_tests(path):
+    return [name for name, test in read_log(path).items() if count_test(test)[1]]
+
+
+def print_failed(path):
+    """A name in meson's log is "project:suite / test"; meson takes "project:test"."""
+    print(" ".join(name.split(":")[0] + ":" + name.rsplit(" / ", 1)[-1] if ":" in name
+                   else name.rsplit(" / ", 1)[-1] for name in failed_tests(path)))
+
+
 def count_log(suite, path):
     totals = [0, 0, 0]
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as log:
-            for line in log:
-                totals = [a + b for a, b in zip(totals, count_test(json.loads(line)))]
+    for test in read_log(path).values():
+        totals = [a + b for a, b in zip(totals, count_test(test))]
     if totals[0] + totals[1] == 0:
         print(f"the suite {suite} ran nothing: that counts as a failure", file=sys.stderr)
         totals[1] += 1
@@ -52,4 +72,7 @@ def print_total(path):
 if __name__ == "__main__":
     if sys.argv[1] == "--total":
         sys.exit(print_total(sys.argv[2]))
+    if sys.argv[1] == "--failed":
+        print_failed(sys.argv[2])
+        sys.exit(0)
     count_log(sys.argv[1], sys.argv[2])
