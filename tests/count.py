@@ -24,7 +24,7 @@ def count_test(test):
         return 0, 0, max(1, len(cases))
     if result not in ("OK", "EXPECTEDFAIL"):
         return max(0, len(cases) - skipped - failed), max(1, failed), skipped
-    return max(1, len(cases)) - skipped if len(cases) != skipped else 0, 0, skipped
+    return (len(cases) - skipped if cases else 1), 0, skipped
 
 
 def read_log(path):
