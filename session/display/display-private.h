@@ -336,7 +336,6 @@ typedef struct
 
 void moss_xdg_shell_init (MossDisplay *display);
 MossXdgSurface *moss_surface_get_xdg (MossSurface *surface);
-bool moss_xdg_surface_pre_commit (MossSurface *surface);
 void moss_xdg_surface_committed (MossSurface *surface);
 void moss_xdg_surface_surface_destroyed (MossSurface *surface);
 void moss_xdg_schedule_configure (MossXdgSurface *xdg);

@@ -259,7 +259,7 @@ moss_pointer_motion (MossDisplay *display, MossSurface *root, double x, double y
     moss_pointer_set_focus (display, target, x, y);
 }
 
-/* After a surface under the pointer came or went without the pointer moving. */
+/* After a surface under the pointer came, went or moved without the pointer moving. */
 void
 moss_pointer_refocus (MossDisplay *display)
 {
@@ -273,6 +273,12 @@ moss_pointer_refocus (MossDisplay *display)
   target = moss_surface_pick (seat->over, &x, &y);
   if (target != seat->pointer)
     moss_pointer_set_focus (display, target, x, y);
+  else if (target && (x != seat->x || y != seat->y))
+    {
+      seat->x = x;
+      seat->y = y;
+      send_motion (display, moss_now_ms ());
+    }
 }
 
 void

@@ -235,8 +235,6 @@ surface_commit (struct wl_client *client, struct wl_resource *resource)
 {
   MossSurface *surface = wl_resource_get_user_data (resource);
 
-  if (!moss_xdg_surface_pre_commit (surface))
-    return;
   if (!take_pending_buffer (surface))
     {
       set_pending_buffer (surface, NULL);

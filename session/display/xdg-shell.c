@@ -193,20 +193,6 @@ static const struct xdg_surface_interface xdg_surface_implementation = {
 
 /* ---- commits ------------------------------------------------------------------------- */
 
-/* The letter wants an ack before the first buffer; other compositors are content with a
- * configure that was sent, and clients have come to count on that. */
-bool
-moss_xdg_surface_pre_commit (MossSurface *surface)
-{
-  MossXdgSurface *xdg = moss_surface_get_xdg (surface);
-
-  if (!xdg || xdg->initial_commit || !surface->pending.buffer)
-    return true;
-  wl_resource_post_error (xdg->resource, XDG_SURFACE_ERROR_UNCONFIGURED_BUFFER,
-                          "a buffer before the first configure");
-  return false;
-}
-
 void
 moss_xdg_unmapped (MossXdgSurface *xdg)
 {
@@ -248,9 +234,11 @@ moss_xdg_surface_committed (MossSurface *surface)
 
   if (!xdg || !xdg->role_resource)
     return;
-  if (!xdg->initial_commit && !surface->current.buffer)
+  if (!xdg->initial_commit)
     {
-      /* At once: wl-clipboard counts on it before the answer to its next sync. */
+      /* At once: wl-clipboard counts on it before the answer to its next sync. The letter
+       * wants no buffer before the first configure, and lets a server end the client for
+       * one; nothing is lost by showing it and configuring after. */
       xdg->initial_commit = true;
       send_now = true;
     }

@@ -5,7 +5,8 @@
  *   $(pkg-config --variable=test_runner wlcs) build/dev/tests/integration/libwlcs-moss.so
  *
  * It plays the viewer from inside: keeps windows at positions, sends frame callbacks,
- * turns pointer and touch of the suite into input for the window on top.
+ * turns pointer and touch of the suite into input for the window on top, and answers like
+ * the shell does what windows ask for (a connection of its own brings their requests).
  */
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,29 +15,49 @@
 #include <wlcs/touch.h>
 
 #include "display-private.h"
+#include "xdg-shell-server-protocol.h"
 
 #define MAX_CLIENTS 16
 #define MAX_WINDOWS 64
+#define ACTIVATED 1u
+#define MAXIMIZED 2u
+#define FULLSCREEN 4u
+#define RESIZING 8u
 
 typedef struct
 {
   uint32_t id;
   int x, y;
+  int right, bottom; /* held there while edges says so */
+  uint32_t edges;
+  MossRect normal; /* before it was maximised or full screen */
 } Place;
+
+/* A window that the person moves or resizes. */
+typedef struct
+{
+  uint32_t id, edges; /* id 0: none; edges 0: moved */
+  double x, y;        /* pointer at the beginning */
+  MossRect rect;
+} Grab;
 
 typedef struct
 {
   WlcsDisplayServer base;
   MossDisplay *display;
-  struct wl_event_source *proxy, *timer;
+  MossWire *wire;
+  struct wl_event_source *proxy, *timer, *requests;
   struct
   {
     int fd;
     struct wl_client *client;
   } clients[MAX_CLIENTS];
   unsigned n_clients, n_places;
-  Place places[MAX_WINDOWS]; /* bottom to top */
-  double x, y;
+  Place places[MAX_WINDOWS];
+  Grab grab;
+  uint32_t newest; /* toplevel that was focused because it was new */
+  double x, y;     /* of the pointer */
+  double touch_x, touch_y; /* of the touched window's origin */
 } Server;
 
 typedef struct
@@ -61,7 +82,7 @@ place_of (Server *server, uint32_t id)
       return &server->places[i];
   if (server->n_places == MAX_WINDOWS)
     return &server->places[0];
-  server->places[server->n_places] = (Place){ id, 0, 0 };
+  server->places[server->n_places] = (Place){ .id = id };
   return &server->places[server->n_places++];
 }
 
@@ -79,6 +100,10 @@ origin_of (Server *server, MossSurface *surface, int *x, int *y)
     return false;
   moss_xdg_get_geometry (xdg, &geometry);
   place = place_of (server, toplevel->id);
+  if (place->edges & XDG_TOPLEVEL_RESIZE_EDGE_LEFT)
+    place->x = place->right - geometry.width;
+  if (place->edges & XDG_TOPLEVEL_RESIZE_EDGE_TOP)
+    place->y = place->bottom - geometry.height;
   *x = place->x + dx - geometry.x;
   *y = place->y + dy - geometry.y;
   return true;
@@ -112,6 +137,51 @@ window_at (Server *server, double *x, double *y)
 }
 
 static void
+configure (MossXdgSurface *xdg, int width, int height, uint32_t set, uint32_t unset)
+{
+  moss_toplevel_configure (xdg, width, height, (xdg->states & ~unset) | set);
+}
+
+static void
+drag_window (Server *server)
+{
+  Grab *grab = &server->grab;
+  MossSurface *surface = moss_display_find_surface (server->display, grab->id);
+  MossXdgSurface *xdg = surface ? moss_surface_get_xdg (surface) : NULL;
+  int dx = server->x - grab->x, dy = server->y - grab->y;
+  int width = grab->rect.width, height = grab->rect.height;
+
+  if (!xdg)
+    return;
+  if (!grab->edges)
+    {
+      place_of (server, grab->id)->x = grab->rect.x + dx;
+      place_of (server, grab->id)->y = grab->rect.y + dy;
+      return;
+    }
+  if (grab->edges & XDG_TOPLEVEL_RESIZE_EDGE_LEFT)
+    width -= dx;
+  else if (grab->edges & XDG_TOPLEVEL_RESIZE_EDGE_RIGHT)
+    width += dx;
+  if (grab->edges & XDG_TOPLEVEL_RESIZE_EDGE_TOP)
+    height -= dy;
+  else if (grab->edges & XDG_TOPLEVEL_RESIZE_EDGE_BOTTOM)
+    height += dy;
+  configure (xdg, width < 1 ? 1 : width, height < 1 ? 1 : height, RESIZING, 0);
+}
+
+static void
+end_grab (Server *server)
+{
+  MossSurface *surface = moss_display_find_surface (server->display, server->grab.id);
+  MossXdgSurface *xdg = surface ? moss_surface_get_xdg (surface) : NULL;
+
+  if (xdg && server->grab.edges)
+    configure (xdg, xdg->width, xdg->height, 0, RESIZING);
+  server->grab.id = 0;
+}
+
+static void
 point (Server *server)
 {
   double x = server->x, y = server->y;
@@ -119,6 +189,12 @@ point (Server *server)
   MossSurface *held = server->display->seat.over;
   int ox, oy;
 
+  if (server->grab.id)
+    {
+      drag_window (server);
+      wl_display_flush_clients (server->display->wl);
+      return;
+    }
   if (!window && server->display->seat.n_buttons && held
       && origin_of (server, held, &ox, &oy))
     {
@@ -133,27 +209,183 @@ point (Server *server)
   wl_display_flush_clients (server->display->wl);
 }
 
+/* Windows may have come, gone or changed their size under a pointer that rests. */
+static void
+point_again (Server *server)
+{
+  const MossSeat *seat = &server->display->seat;
+  double x = server->x, y = server->y;
+  MossSurface *window = window_at (server, &x, &y);
+
+  if (server->grab.id || seat->n_buttons || server->display->drag.active)
+    return;
+  if (window != seat->over || (window && (x != seat->over_x || y != seat->over_y)))
+    point (server);
+}
+
+/* ---- focus --------------------------------------------------------------------------- */
+
+static void
+focus (Server *server, MossSurface *toplevel)
+{
+  MossDisplay *display = server->display;
+  MossSurface *old = display->seat.wanted, *popup = moss_popup_grabbing (display);
+  MossXdgSurface *xdg;
+  int32_t x, y;
+
+  if (toplevel == old)
+    return;
+  if (popup && moss_surface_get_toplevel (popup, &x, &y) != toplevel)
+    moss_popup_dismiss_all (display);
+  moss_keyboard_want_focus (display, toplevel);
+  if (old && (xdg = moss_surface_get_xdg (old)))
+    configure (xdg, xdg->width, xdg->height, 0, ACTIVATED);
+  if (toplevel && (xdg = moss_surface_get_xdg (toplevel)))
+    configure (xdg, xdg->width, xdg->height, ACTIVATED, 0);
+}
+
+/* New windows take the focus; without any the newest of the others. */
+static void
+focus_newest (Server *server)
+{
+  MossSurface *surface, *newest = NULL, *wanted = server->display->seat.wanted;
+
+  wl_list_for_each (surface, &server->display->surfaces, link)
+    if (surface->role == MOSS_ROLE_TOPLEVEL && surface->mapped)
+      newest = surface;
+  if (newest && (newest->id > server->newest || !wanted || !wanted->mapped))
+    focus (server, newest);
+  else if (!newest)
+    focus (server, NULL);
+  if (newest && newest->id > server->newest)
+    server->newest = newest->id;
+}
+
 static int
 on_timer (void *data)
 {
   Server *server = data;
-  MossSurface *surface, *newest = NULL;
+  MossSurface *surface;
 
   wl_list_for_each (surface, &server->display->surfaces, link)
-    {
-      moss_surface_frame_done (surface, moss_now_ms ());
-      if (surface->role == MOSS_ROLE_TOPLEVEL && surface->mapped)
-        newest = surface;
-    }
-  if (newest != server->display->seat.wanted)
-    {
-      moss_keyboard_want_focus (server->display, newest);
-      if (newest && moss_surface_get_xdg (newest))
-        moss_toplevel_configure (moss_surface_get_xdg (newest), 0, 0, 1 /* activated */);
-    }
+    moss_surface_frame_done (surface, moss_now_ms ());
+  focus_newest (server);
+  point_again (server);
   wl_display_flush_clients (server->display->wl);
   wl_event_source_timer_update (server->timer, 5);
   return 0;
+}
+
+/* ---- what windows ask ---------------------------------------------------------------- */
+
+static void
+begin_grab (Server *server, MossXdgSurface *xdg, uint32_t edges)
+{
+  Place *place = place_of (server, xdg->surface->id);
+  Grab *grab = &server->grab;
+
+  if (!server->display->seat.n_buttons)
+    return;
+  moss_xdg_get_geometry (xdg, &grab->rect);
+  grab->id = place->id;
+  grab->edges = place->edges = edges;
+  grab->x = server->x;
+  grab->y = server->y;
+  grab->rect.x = place->x;
+  grab->rect.y = place->y;
+  place->right = place->x + grab->rect.width;
+  place->bottom = place->y + grab->rect.height;
+  moss_pointer_release_all (server->display);
+  moss_pointer_leave (server->display);
+}
+
+static void
+set_large (Server *server, MossXdgSurface *xdg, uint32_t state, bool on)
+{
+  Place *place = place_of (server, xdg->surface->id);
+  bool was_large = xdg->states & (MAXIMIZED | FULLSCREEN);
+  bool large = on || (xdg->states & (MAXIMIZED | FULLSCREEN) & ~state);
+
+  if (!was_large)
+    {
+      moss_xdg_get_geometry (xdg, &place->normal);
+      place->normal.x = place->x;
+      place->normal.y = place->y;
+    }
+  place->edges = 0;
+  place->x = large ? 0 : place->normal.x;
+  place->y = large ? 0 : place->normal.y;
+  configure (xdg, large ? server->display->output.width : place->normal.width,
+             large ? server->display->output.height : place->normal.height,
+             on ? state : 0, on ? 0 : state);
+}
+
+static void
+on_request (Server *server, MossWireMessage *message)
+{
+  MossSurface *surface = moss_display_find_surface (server->display, message->id);
+  MossXdgSurface *xdg = surface ? moss_surface_get_xdg (surface) : NULL;
+  uint32_t request = moss_wire_get_u32 (message);
+  int32_t a = moss_wire_get_i32 (message);
+
+  if (!xdg || !xdg->role_resource || surface->role != MOSS_ROLE_TOPLEVEL)
+    return;
+  if (request == MOSS_WIRE_REQUEST_MOVE)
+    begin_grab (server, xdg, 0);
+  else if (request == MOSS_WIRE_REQUEST_RESIZE)
+    begin_grab (server, xdg, a);
+  else if (request == MOSS_WIRE_REQUEST_MAXIMIZE)
+    set_large (server, xdg, MAXIMIZED, a);
+  else if (request == MOSS_WIRE_REQUEST_FULLSCREEN)
+    set_large (server, xdg, FULLSCREEN, a);
+}
+
+static void
+on_done (Server *server, MossWireMessage *message)
+{
+  uint32_t serial = moss_wire_get_u32 (message);
+
+  moss_wire_begin (server->wire, MOSS_WIRE_ACK, 0);
+  moss_wire_put_u32 (server->wire, serial);
+  moss_wire_end (server->wire);
+  focus_newest (server);
+  point_again (server);
+}
+
+static int
+on_wire (int fd, uint32_t mask, void *data)
+{
+  Server *server = data;
+  MossWireMessage *message;
+  MossWireRead read = moss_wire_fill (server->wire);
+
+  if (read == MOSS_WIRE_READ_END || read == MOSS_WIRE_READ_BAD)
+    abort ();
+  while (moss_wire_next (server->wire, &message) == MOSS_WIRE_READ_MESSAGE)
+    if (message->type == MOSS_WIRE_DONE)
+      on_done (server, message);
+    else if (message->type == MOSS_WIRE_REQUEST)
+      on_request (server, message);
+  moss_wire_flush (server->wire);
+  wl_display_flush_clients (server->display->wl);
+  return 0;
+}
+
+static void
+connect_viewer (Server *server)
+{
+  int fds[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)
+      || moss_display_add_connection (server->display, fds[0]) < 0
+      || !(server->wire = moss_wire_new (fds[1])))
+    abort ();
+  moss_wire_begin (server->wire, MOSS_WIRE_HELLO, 0);
+  moss_wire_put_u32 (server->wire, MOSS_WIRE_MAGIC);
+  moss_wire_put_u32 (server->wire, MOSS_WIRE_VERSION);
+  moss_wire_put_u32 (server->wire, MOSS_WIRE_ROLE_VIEWER);
+  moss_wire_end (server->wire);
+  moss_wire_flush (server->wire);
 }
 
 /* ---- what the suite asks ------------------------------------------------------------- */
@@ -173,10 +405,14 @@ start_on_this_thread (WlcsDisplayServer *base, wl_event_loop *dispatcher)
   server->proxy
       = wl_event_loop_add_fd (server->display->loop, wl_event_loop_get_fd (dispatcher),
                               WL_EVENT_READABLE, on_proxy, dispatcher);
+  server->requests = wl_event_loop_add_fd (server->display->loop,
+                                           moss_wire_get_fd (server->wire),
+                                           WL_EVENT_READABLE, on_wire, server);
   server->timer = wl_event_loop_add_timer (server->display->loop, on_timer, server);
   wl_event_source_timer_update (server->timer, 5);
   moss_display_run (server->display);
   wl_event_source_remove (server->proxy);
+  wl_event_source_remove (server->requests);
   wl_event_source_remove (server->timer);
 }
 
@@ -252,7 +488,18 @@ static void
 button (WlcsPointer *base, int code, bool pressed)
 {
   Server *server = ((Pointer *) base)->server;
+  MossSurface *over = server->display->seat.over;
+  int32_t x, y;
 
+  if (server->grab.id)
+    {
+      if (!pressed)
+        end_grab (server);
+      point (server);
+      return;
+    }
+  if (pressed && over)
+    focus (server, moss_surface_get_toplevel (over, &x, &y));
   moss_pointer_button (server->display, code, pressed, moss_now_ms ());
   wl_display_flush_clients (server->display->wl);
 }
@@ -286,15 +533,16 @@ create_pointer (WlcsDisplayServer *base)
   return &pointer->base;
 }
 
+/* Whole pixels, whatever the type says: that is what the suite passes for touches. */
 static void
-touch_down (WlcsTouch *base, wl_fixed_t fx, wl_fixed_t fy)
+touch_down (WlcsTouch *base, wl_fixed_t touch_x, wl_fixed_t touch_y)
 {
   Server *server = ((Touch *) base)->server;
-  double x = wl_fixed_to_double (fx), y = wl_fixed_to_double (fy);
+  double x = touch_x, y = touch_y;
   MossSurface *window = window_at (server, &x, &y);
 
-  server->x = wl_fixed_to_double (fx) - x;
-  server->y = wl_fixed_to_double (fy) - y;
+  server->touch_x = touch_x - x;
+  server->touch_y = touch_y - y;
   if (window)
     moss_touch_down (server->display, window, 0, x, y, moss_now_ms ());
   wl_display_flush_clients (server->display->wl);
@@ -305,8 +553,8 @@ touch_move (WlcsTouch *base, wl_fixed_t x, wl_fixed_t y)
 {
   Server *server = ((Touch *) base)->server;
 
-  moss_touch_motion (server->display, 0, wl_fixed_to_double (x) - server->x,
-                     wl_fixed_to_double (y) - server->y, moss_now_ms ());
+  moss_touch_motion (server->display, 0, x - server->touch_x, y - server->touch_y,
+                     moss_now_ms ());
   wl_display_flush_clients (server->display->wl);
 }
 
@@ -374,12 +622,14 @@ create_server (int argc, const char **argv)
                                       .start_on_this_thread = start_on_this_thread };
   server->display = moss_display_new (NULL, NULL);
   moss_seat_add_capability (server->display, WL_SEAT_CAPABILITY_TOUCH);
+  connect_viewer (server);
   return &server->base;
 }
 
 static void
 destroy_server (WlcsDisplayServer *base)
 {
+  moss_wire_free (((Server *) base)->wire);
   moss_display_destroy (((Server *) base)->display);
   free (base);
 }
