@@ -127,9 +127,10 @@ moss_seat_surface_unmapped (MossSurface *surface)
     moss_keyboard_want_focus (display, NULL);
   else if (seat->keyboard == surface)
     moss_keyboard_update_focus (display);
+  /* The app may go on with other surfaces: its finger must not stay down for ever. */
   for (unsigned i = 0; i < MOSS_MAX_FINGERS; i++)
-    if (seat->fingers[i].surface == surface)
-      seat->fingers[i] = (MossFinger){ 0 };
+    if (seat->fingers[i].down && seat->fingers[i].surface == surface)
+      moss_touch_up (display, seat->fingers[i].id, moss_now_ms ());
 }
 
 void

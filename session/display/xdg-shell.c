@@ -193,6 +193,7 @@ static const struct xdg_surface_interface xdg_surface_implementation = {
 
 /* ---- commits ------------------------------------------------------------------------- */
 
+/* The window geometry stays: once set it holds until it is set again. */
 void
 moss_xdg_unmapped (MossXdgSurface *xdg)
 {
@@ -200,7 +201,6 @@ moss_xdg_unmapped (MossXdgSurface *xdg)
 
   xdg->mapped = false;
   xdg->configured = xdg->initial_commit = false;
-  xdg->geometry_set = xdg->pending_geometry_set = false;
   xdg->acked_states = xdg->pending_states = 0;
   xdg->resize_waits = false;
   forget_configures (xdg);
