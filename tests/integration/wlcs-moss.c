@@ -8,6 +8,7 @@
  * turns pointer and touch of the suite into input for the window on top, and answers like
  * the shell does what windows ask for (a connection of its own brings their requests).
  */
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <wlcs/display_server.h>
@@ -56,7 +57,10 @@ typedef struct
   Place places[MAX_WINDOWS];
   Grab grab;
   uint32_t newest; /* toplevel that was focused because it was new */
+  bool pointed;    /* the pointer has been somewhere */
   double x, y;     /* of the pointer */
+  int calls[2], answers[2]; /* pipes to the loop's thread and back */
+  struct wl_event_source *called;
   double touch_x, touch_y; /* of the touched window's origin */
 } Server;
 
@@ -195,12 +199,12 @@ point (Server *server)
       wl_display_flush_clients (server->display->wl);
       return;
     }
-  if (!window && server->display->seat.n_buttons && held
+  if (server->display->seat.n_buttons && !server->display->drag.active && held
       && origin_of (server, held, &ox, &oy))
     {
       window = held;
-      x -= ox;
-      y -= oy;
+      x = server->x - ox;
+      y = server->y - oy;
     }
   if (window)
     moss_pointer_motion (server->display, window, x, y, moss_now_ms ());
@@ -217,7 +221,8 @@ point_again (Server *server)
   double x = server->x, y = server->y;
   MossSurface *window = window_at (server, &x, &y);
 
-  if (server->grab.id || seat->n_buttons || server->display->drag.active)
+  if (!server->pointed || server->grab.id || seat->n_buttons
+      || server->display->drag.active)
     return;
   if (window != seat->over || (window && (x != seat->over_x || y != seat->over_y)))
     point (server);
@@ -388,6 +393,55 @@ connect_viewer (Server *server)
   moss_wire_flush (server->wire);
 }
 
+/* ---- touch --------------------------------------------------------------------------- */
+
+typedef enum
+{
+  TOUCH_DOWN,
+  TOUCH_MOVE,
+  TOUCH_UP,
+} TouchKind;
+
+typedef struct
+{
+  TouchKind kind;
+  int x, y;
+} TouchCall;
+
+static void
+run_touch (Server *server, const TouchCall *call)
+{
+  double x = call->x, y = call->y;
+  MossSurface *window;
+
+  if (call->kind == TOUCH_DOWN && (window = window_at (server, &x, &y)))
+    {
+      server->touch_x = call->x - x;
+      server->touch_y = call->y - y;
+      moss_touch_down (server->display, window, 0, x, y, moss_now_ms ());
+    }
+  else if (call->kind == TOUCH_MOVE)
+    moss_touch_motion (server->display, 0, x - server->touch_x, y - server->touch_y,
+                       moss_now_ms ());
+  else if (call->kind == TOUCH_UP)
+    moss_touch_up (server->display, 0, moss_now_ms ());
+  wl_display_flush_clients (server->display->wl);
+}
+
+static int
+on_call (int fd, uint32_t mask, void *data)
+{
+  Server *server = data;
+  TouchCall call;
+
+  if (read (fd, &call, sizeof call) != sizeof call)
+    abort ();
+  run_touch (server, &call);
+  if (write (server->answers[1], "", 1) != 1)
+    abort ();
+  return 0;
+}
+
 /* ---- what the suite asks ------------------------------------------------------------- */
 
 static int
@@ -408,11 +462,14 @@ start_on_this_thread (WlcsDisplayServer *base, wl_event_loop *dispatcher)
   server->requests = wl_event_loop_add_fd (server->display->loop,
                                            moss_wire_get_fd (server->wire),
                                            WL_EVENT_READABLE, on_wire, server);
+  server->called = wl_event_loop_add_fd (server->display->loop, server->calls[0],
+                                         WL_EVENT_READABLE, on_call, server);
   server->timer = wl_event_loop_add_timer (server->display->loop, on_timer, server);
   wl_event_source_timer_update (server->timer, 5);
   moss_display_run (server->display);
   wl_event_source_remove (server->proxy);
   wl_event_source_remove (server->requests);
+  wl_event_source_remove (server->called);
   wl_event_source_remove (server->timer);
 }
 
@@ -459,7 +516,8 @@ position_window (WlcsDisplayServer *base, wl_display *client, wl_surface *surfac
         place = place_of (server, window->id);
         place->x = x;
         place->y = y;
-        point (server);
+        if (server->pointed)
+          point (server);
         return;
       }
 }
@@ -471,6 +529,7 @@ move_absolute (WlcsPointer *base, wl_fixed_t x, wl_fixed_t y)
 
   server->x = wl_fixed_to_double (x);
   server->y = wl_fixed_to_double (y);
+  server->pointed = true;
   point (server);
 }
 
@@ -481,6 +540,7 @@ move_relative (WlcsPointer *base, wl_fixed_t dx, wl_fixed_t dy)
 
   server->x += wl_fixed_to_double (dx);
   server->y += wl_fixed_to_double (dy);
+  server->pointed = true;
   point (server);
 }
 
@@ -533,38 +593,36 @@ create_pointer (WlcsDisplayServer *base)
   return &pointer->base;
 }
 
-/* Whole pixels, whatever the type says: that is what the suite passes for touches. */
+/* The suite brings everything else to the loop's thread, but calls these from its own. */
 static void
-touch_down (WlcsTouch *base, wl_fixed_t touch_x, wl_fixed_t touch_y)
+call_touch (WlcsTouch *base, TouchKind kind, int x, int y)
 {
   Server *server = ((Touch *) base)->server;
-  double x = touch_x, y = touch_y;
-  MossSurface *window = window_at (server, &x, &y);
+  TouchCall call = { kind, x, y };
+  char answer;
 
-  server->touch_x = touch_x - x;
-  server->touch_y = touch_y - y;
-  if (window)
-    moss_touch_down (server->display, window, 0, x, y, moss_now_ms ());
-  wl_display_flush_clients (server->display->wl);
+  if (write (server->calls[1], &call, sizeof call) != sizeof call
+      || read (server->answers[0], &answer, 1) != 1)
+    abort ();
+}
+
+/* Whole pixels, whatever the type says: that is what the suite passes for touches. */
+static void
+touch_down (WlcsTouch *base, wl_fixed_t x, wl_fixed_t y)
+{
+  call_touch (base, TOUCH_DOWN, x, y);
 }
 
 static void
 touch_move (WlcsTouch *base, wl_fixed_t x, wl_fixed_t y)
 {
-  Server *server = ((Touch *) base)->server;
-
-  moss_touch_motion (server->display, 0, x - server->touch_x, y - server->touch_y,
-                     moss_now_ms ());
-  wl_display_flush_clients (server->display->wl);
+  call_touch (base, TOUCH_MOVE, x, y);
 }
 
 static void
 touch_up (WlcsTouch *base)
 {
-  Server *server = ((Touch *) base)->server;
-
-  moss_touch_up (server->display, 0, moss_now_ms ());
-  wl_display_flush_clients (server->display->wl);
+  call_touch (base, TOUCH_UP, 0, 0);
 }
 
 static void
@@ -581,7 +639,6 @@ create_touch (WlcsDisplayServer *base)
   touch->base = (WlcsTouch){ WLCS_TOUCH_VERSION, touch_down, touch_move, touch_up,
                              destroy_touch };
   touch->server = (Server *) base;
-  moss_seat_add_capability (touch->server->display, WL_SEAT_CAPABILITY_TOUCH);
   return &touch->base;
 }
 
@@ -623,14 +680,23 @@ create_server (int argc, const char **argv)
   server->display = moss_display_new (NULL, NULL);
   moss_seat_add_capability (server->display, WL_SEAT_CAPABILITY_TOUCH);
   connect_viewer (server);
+  if (pipe2 (server->calls, O_CLOEXEC) || pipe2 (server->answers, O_CLOEXEC))
+    abort ();
   return &server->base;
 }
 
 static void
 destroy_server (WlcsDisplayServer *base)
 {
-  moss_wire_free (((Server *) base)->wire);
-  moss_display_destroy (((Server *) base)->display);
+  Server *server = (Server *) base;
+
+  moss_wire_free (server->wire);
+  moss_display_destroy (server->display);
+  for (int i = 0; i < 2; i++)
+    {
+      close (server->calls[i]);
+      close (server->answers[i]);
+    }
   free (base);
 }
 
