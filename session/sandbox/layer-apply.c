@@ -154,6 +154,14 @@ wants_xattr (const LayerEntry *e, const char *name)
   return FALSE;
 }
 
+static gboolean
+has_opaque (int fd)
+{
+  char value[2];
+
+  return fgetxattr (fd, OPAQUE, value, sizeof value) == 1 && value[0] == 'y';
+}
+
 /* fd is a file or directory. Attributes that are neither user.* nor the overlay's
  * (security.*) are the system's business. */
 static gboolean
@@ -172,7 +180,7 @@ set_xattrs (int fd, const LayerEntry *e, GError **error)
     if ((g_str_has_prefix (p, "user.") || g_str_has_prefix (p, "trusted.overlay."))
         && !wants_xattr (e, p))
       ok = fremovexattr (fd, p) == 0 || errno == ENODATA;
-  if (ok && e->kind == 'o')
+  if (ok && e->kind == 'o' && !has_opaque (fd))
     ok = fsetxattr (fd, OPAQUE, "y", 1, 0) == 0;
   for (guint i = 0; ok && e->xattrs != NULL && i < e->xattrs->len; i++)
     {
@@ -212,14 +220,32 @@ set_owner (int dirfd, const char *name, const LayerEntry *e, GError **error)
   return FALSE;
 }
 
+/* Owner, mode and time are as they should be. Most of a layer was put there ahead of a freeze, and
+ * each attribute that is set again costs a turn of the file system's journal in it. */
+static gboolean
+has_attributes (const LayerEntry *e, const struct stat *st)
+{
+  struct timespec times[2];
+
+  get_times (e, times);
+  return st->st_uid == MOSS_LAYER_FIRST_ID + e->uid && st->st_gid == MOSS_LAYER_FIRST_ID + e->gid
+         && (S_ISLNK (st->st_mode) || (st->st_mode & 07777) == e->mode)
+         && st->st_mtim.tv_sec == times[1].tv_sec && st->st_mtim.tv_nsec == times[1].tv_nsec;
+}
+
 /* Owner before mode (a chown clears bits), times last. */
 static gboolean
 finish_open (int fd, const LayerEntry *e, GError **error)
 {
   struct timespec times[2];
+  struct stat st;
 
+  if (!set_xattrs (fd, e, error))
+    return FALSE;
+  if (fstat (fd, &st) == 0 && has_attributes (e, &st))
+    return TRUE;
   get_times (e, times);
-  if (!set_xattrs (fd, e, error) || !set_owner (fd, "", e, error))
+  if (!set_owner (fd, "", e, error))
     return FALSE;
   if (fchmod (fd, e->mode) == 0 && futimens (fd, times) == 0)
     return TRUE;
@@ -363,12 +389,34 @@ make_link (Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **
   return ok;
 }
 
+/* What is no file or directory is as it should be; of a different kind it was pruned already. */
+static gboolean
+node_is_there (int dirfd, const char *name, const LayerEntry *e)
+{
+  char target[LAYER_MAX_PATH + 1];
+  struct stat st;
+  ssize_t n;
+
+  if (fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !same_kind (e, &st))
+    return FALSE;
+  if (e->kind == 'w')
+    return TRUE;
+  if (st.st_nlink != 1 || !has_attributes (e, &st))
+    return FALSE;
+  if (e->kind != 'l')
+    return TRUE;
+  n = readlinkat (dirfd, name, target, sizeof target);
+  return n == (ssize_t)strlen (e->target) && memcmp (target, e->target, n) == 0;
+}
+
 static gboolean
 make_node (Apply *a, int dirfd, const char *name, const LayerEntry *e, GError **error)
 {
   struct timespec times[2];
   int r;
 
+  if (node_is_there (dirfd, name, e))
+    return TRUE;
   if (!remove_name (a, dirfd, name, error))
     return FALSE;
   if (e->kind == 'l')
