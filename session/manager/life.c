@@ -48,7 +48,7 @@ add_files (MossManager *manager, const char *id, MossLaunch *launch, GVariant *f
   if (n > MAX_FILES)
     {
       g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
-                   _("%s can't open %" G_GSIZE_FORMAT " files at once"), launch->name, n);
+                   _("%s can't open %zu files at once"), launch->name, n);
       return FALSE;
     }
   for (gsize i = 0; i < n; i++)

@@ -346,7 +346,8 @@ moss_registry_new (const MossRegistryPaths *paths, MossRegistryExited exited, gp
                                                (GDestroyNotify) moss_sandbox_unref);
   if (check_path (paths->state_dir, error) && check_path (paths->run_dir, error)
       && check_path (paths->root_dir, error) && make_dir (paths->state_dir, 0700, error)
-      && make_records (&registry->paths, error) && make_private (&registry->paths, error) && open_cgroup_base (registry, error))
+      && make_records (&registry->paths, error) && make_private (&registry->paths, error)
+      && open_cgroup_base (registry, error))
     {
       scan_files (registry);
       kill_leftovers (registry);

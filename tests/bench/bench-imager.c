@@ -113,7 +113,8 @@ bench (const char *name, guint changed_per_mille, guint threads, gsize spare_byt
       moss_imager_write (now, manifest);
       spare = spare_bytes ? moss_spare_new (spare_bytes) : NULL;
       start = g_get_monotonic_time ();
-      fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, spare, NULL);
+      fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, spare,
+                          NULL);
       assemble[round] = (g_get_monotonic_time () - start) / 1000.0;
       g_assert (fd >= 0);
       close (fd);

@@ -167,8 +167,8 @@ def test_inotify_of_root_is_left_to_root(one):
 def test_limits_hold_after_a_move(one):
     script = INOTIFY.replace("while", "\nwhile not os.path.exists(os.path.expanduser('~/go')): "
                              "time.sleep(0.05)\nwhile", 1)
-    name = one.create("/usr/bin/python3", "-c", "import os; open(os.path.expanduser('~/up'), 'w').write('x')\n"
-                      + script)
+    name = one.create("/usr/bin/python3", "-c", "import os; "
+                      "open(os.path.expanduser('~/up'), 'w').write('x')\n" + script)
     hosts.wait_until("it is up", lambda: one.read(name, "up"), seconds=20)
     place = folder(one, "dump")
     one.ctl("Dump", name, place)

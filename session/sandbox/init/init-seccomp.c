@@ -65,8 +65,7 @@ refuse_namespaces (scmp_filter_ctx filter)
 }
 
 /* Sockets only of the families that belong to the network namespace and can travel: others
- * reach the
- * machine or its hypervisor (vsock), or load old code into the kernel. */
+ * reach the machine or its hypervisor (vsock), or load old code into the kernel. */
 static int
 refuse_sockets (scmp_filter_ctx filter)
 {

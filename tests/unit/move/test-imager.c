@@ -96,7 +96,8 @@ assert_same (MossManifest *manifest, MossShelf *shelf, const char *name, const g
   g_autoptr (GError) error = NULL;
   g_autofree guint8 *got = g_malloc (size + 1);
   g_autoptr (MossSpare) spare = moss_spare_new (size + 8192);
-  int fd = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, spare, &error);
+  int fd = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, spare,
+                          &error);
   int plain = moss_assemble (manifest, moss_manifest_find (manifest, name), shelf, NULL, NULL,
                              NULL);
 
