@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #define MAX_BLOCKERS 32
 #define MAX_FILES 65536
 #define MAX_LAYER_ENTRIES 1000000
 #define MAX_TASK_IMAGES 220
+
+#define MQUEUE_MAGIC 0x19800202
 
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
@@ -64,6 +68,15 @@ static const struct
   { "mnt:[", "holds a namespace open" },
   { "user:[", "holds a namespace open" },
   { "pid:[", "holds a namespace open" },
+  { "net:[", "holds a namespace open" },
+  { "ipc:[", "holds a namespace open" },
+  { "uts:[", "holds a namespace open" },
+  { "cgroup:[", "holds a namespace open" },
+  { "time:[", "holds a namespace open" },
+  { "pid_for_children:[", "holds a namespace open" },
+  { "time_for_children:[", "holds a namespace open" },
+  { "/[aio]", "reads and writes files asynchronously (AIO)" },
+  { "/dev/net/", "has a network device of its own open" },
 };
 
 char *
@@ -117,7 +130,7 @@ read_name (pid_t pid)
   return name;
 }
 
-/* CRIU knows unix, inet, netlink and packet sockets. */
+/* What a restore accepts: unix, TCP, UDP and netlink sockets. */
 static void
 judge_socket (Inspection *inspection, int pidfd, int number, const char *name)
 {
@@ -131,13 +144,39 @@ judge_socket (Inspection *inspection, int pidfd, int number, const char *name)
   getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
   size = sizeof protocol;
   getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
-  if (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK
-      && domain != AF_PACKET)
+  if (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK)
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a socket of a kind "
                                               "that can't move (family %d)", name, domain));
   if ((domain == AF_INET || domain == AF_INET6) && type == SOCK_DGRAM
       && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6))
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it is pinging", name));
+  else if ((domain == AF_INET || domain == AF_INET6) && type != SOCK_STREAM && type != SOCK_DGRAM)
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a raw network socket open",
+                                              name));
+}
+
+/* Of the sandbox's root, /proc, /dev/pts: a message queue is a file of another file system, with a
+ * name like any other. */
+static gboolean
+is_message_queue (const char *path)
+{
+  struct statfs fs;
+
+  return statfs (path, &fs) == 0 && fs.f_type == MQUEUE_MAGIC;
+}
+
+/* Each read of such a one takes one off; CRIU restores it as one whose read takes all. Kernels before
+ * 6.5 don't tell. */
+static void
+judge_event (Inspection *inspection, pid_t pid, const char *number, const char *name)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fdinfo/%s", pid, number);
+  g_autofree char *text = NULL;
+
+  if (g_file_get_contents (path, &text, NULL, NULL)
+      && strstr (text, "eventfd-semaphore: 1") != NULL)
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has an event that counts down "
+                                              "(EFD_SEMAPHORE)", name));
 }
 
 static gboolean
@@ -181,8 +220,13 @@ inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
         continue;
       if (g_str_has_prefix (link, "socket:"))
         judge_socket (inspection, pidfd, atoi (number), name);
+      else if (link[0] == '/' && strchr (link + 1, '/') == NULL && is_message_queue (path))
+        add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a message queue open (%s)",
+                                                  name, link + 1));
       else
         add_blocker (inspection, moss_inspect_judge_link (name, link));
+      if (strcmp (link, "anon_inode:[eventfd]") == 0)
+        judge_event (inspection, pid, number, name);
       if (link[0] == '/' && stat (path, &st) == 0 && S_ISREG (st.st_mode))
         add_file (inspection, link);
     }
@@ -287,6 +331,34 @@ inspect_process (Inspection *inspection, pid_t pid)
   inspect_namespaces (inspection, pid, name);
 }
 
+/* /proc/sysvipc shows the reader's own namespace: a thread of its own goes there and ends. */
+static gpointer
+count_message_queues (gpointer data)
+{
+  const Inspection *inspection = data;
+  g_autofree char *path = g_strdup_printf ("/proc/%d/ns/ipc", inspection->sandbox->pid);
+  moss_autofd fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_autofree char *table = NULL;
+  guint lines = 0;
+
+  if (fd < 0 || setns (fd, CLONE_NEWIPC) != 0
+      || !g_file_get_contents ("/proc/sysvipc/msg", &table, NULL, NULL))
+    return NULL;
+  for (const char *c = table; *c != '\0'; c++)
+    lines += *c == '\n';
+  return GUINT_TO_POINTER (lines > 1);
+}
+
+static void
+inspect_queues (Inspection *inspection)
+{
+  GThread *thread = g_thread_new ("queues", count_message_queues, inspection);
+
+  if (g_thread_join (thread) != NULL)
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a System V message queue",
+                                              inspection->sandbox->name));
+}
+
 /* ---- the whole ----------------------------------------------------------------------- */
 
 static gboolean
@@ -307,6 +379,7 @@ inspect_all (Inspection *inspection, GArray *pids)
 {
   for (guint i = 0; i < pids->len; i++)
     inspect_process (inspection, g_array_index (pids, pid_t, i));
+  inspect_queues (inspection);
   if (inspection->images > MAX_TASK_IMAGES)
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it has too many processes and "
                                               "threads", inspection->sandbox->name));

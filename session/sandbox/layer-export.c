@@ -24,6 +24,7 @@ typedef struct
 {
   int upper_dirfd;
   int runtime_dirfd;
+  gboolean live;      /* the app runs: what it takes away meanwhile is left out */
   const char *prefix; /* of the directory that is being read */
   GPtrArray *entries;
   GHashTable *by_path;
@@ -114,6 +115,11 @@ read_target (LayerEntry *entry, int dirfd, const char *name, GError **error)
   char target[LAYER_MAX_PATH + 1];
   ssize_t n = readlinkat (dirfd, name, target, sizeof target);
 
+  if (n < 0)
+    {
+      layer_fail (error, entry->path, "the link can't be read", errno);
+      return FALSE;
+    }
   if (n <= 0 || n > LAYER_MAX_PATH)
     return cant_travel (error, entry->path, "is a link that can't be read");
   g_free (entry->target);
@@ -196,6 +202,13 @@ keep_entry (Export *x, LayerEntry *entry)
   g_hash_table_insert (x->by_path, entry->path, entry);
 }
 
+/* Whether an error means no more than that a running app was quicker than we are. */
+static gboolean
+is_passing (const Export *x, const GError *error)
+{
+  return x->live && g_error_matches (error, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_FAILED);
+}
+
 static gboolean
 visit_upper (int dirfd, const char *name, gpointer data, GError **error)
 {
@@ -203,14 +216,21 @@ visit_upper (int dirfd, const char *name, gpointer data, GError **error)
   g_autofree char *path
       = *x->prefix != '\0' ? g_strdup_printf ("%s/%s", x->prefix, name) : g_strdup (name);
   g_autoptr (LayerEntry) entry = NULL;
+  g_autoptr (GError) local = NULL;
 
-  if (layer_path_is_reserved (path))
+  /* A name that is given anew while we read its directory may come twice. */
+  if (layer_path_is_reserved (path) || g_hash_table_contains (x->by_path, path))
     return TRUE;
   if (strlen (path) > LAYER_MAX_PATH)
     return cant_travel (error, x->prefix, "holds a file with too long a path");
   entry = layer_entry_new (path, 0);
-  if (!add_entry (x, dirfd, name, entry, error))
-    return FALSE;
+  if (!add_entry (x, dirfd, name, entry, &local))
+    {
+      if (is_passing (x, local))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
   if (layer_kind_is_directory (entry->kind))
     g_queue_push_tail (&x->directories, entry->path);
   keep_entry (x, g_steal_pointer (&entry));
@@ -232,6 +252,8 @@ read_upper (Export *x, GError **error)
       int fd = layer_open (x->upper_dirfd, x->prefix, O_RDONLY | O_DIRECTORY);
       gboolean ok;
 
+      if (fd < 0 && x->live)
+        continue;
       if (fd < 0)
         {
           layer_fail (error, x->prefix, "can't be opened", errno);
@@ -438,27 +460,36 @@ is_same_file (int fd, const LayerEntry *e, GError **error)
 }
 
 static gboolean
+copy_entry (Export *x, const LayerEntry *e, guint8 *to, GError **error)
+{
+  int fd = layer_open (e->from_runtime ? x->runtime_dirfd : x->upper_dirfd, e->path,
+                       O_RDONLY | O_NONBLOCK | O_NOATIME);
+  gboolean ok;
+
+  if (fd < 0)
+    {
+      layer_fail (error, e->path, "can't be opened", errno);
+      return FALSE;
+    }
+  ok = is_same_file (fd, e, error) && copy_content (fd, e, to + e->offset, error);
+  close (fd);
+  return ok;
+}
+
+/* What a running app took away meanwhile stays zeros: the dump decides. */
+static gboolean
 copy_all (Export *x, guint8 *to, GError **error)
 {
   for (guint i = 0; i < x->entries->len; i++)
     {
       const LayerEntry *e = x->entries->pdata[i];
-      gboolean ok;
-      int fd;
+      g_autoptr (GError) local = NULL;
 
-      if (e->kind != 'f' || *e->target != '\0' || e->size == 0)
+      if (e->kind != 'f' || *e->target != '\0' || e->size == 0
+          || copy_entry (x, e, to, &local) || is_passing (x, local))
         continue;
-      fd = layer_open (e->from_runtime ? x->runtime_dirfd : x->upper_dirfd, e->path,
-                       O_RDONLY | O_NONBLOCK | O_NOATIME);
-      if (fd < 0)
-        {
-          layer_fail (error, e->path, "can't be opened", errno);
-          return FALSE;
-        }
-      ok = is_same_file (fd, e, error) && copy_content (fd, e, to + e->offset, error);
-      close (fd);
-      if (!ok)
-        return FALSE;
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
     }
   return TRUE;
 }
@@ -502,6 +533,7 @@ moss_layer_export (int upper_dirfd,
 {
   Export x = { .upper_dirfd = upper_dirfd,
                .runtime_dirfd = runtime_dirfd,
+               .live = extra_paths == NULL,
                .directories = G_QUEUE_INIT };
   g_autoptr (GPtrArray) entries
       = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);
