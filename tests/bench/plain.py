@@ -45,7 +45,9 @@ def mapped_and_different(source, target):
         with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
             fields = (line.split() for line in maps)
             paths |= {row[5] for row in fields if len(row) > 5 and row[5].startswith("/usr/")}
-    return [path for path in sorted(paths) if not os.path.exists(target.path(path))
+    # What the source has only in the sandbox's own layer goes with that.
+    there = (path for path in sorted(paths) if os.path.exists(source.path(path)))
+    return [path for path in there if not os.path.exists(target.path(path))
             or not filecmp.cmp(source.path(path), target.path(path), shallow=False)]
 
 
