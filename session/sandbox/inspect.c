@@ -165,8 +165,8 @@ is_message_queue (const char *path)
   return statfs (path, &fs) == 0 && fs.f_type == MQUEUE_MAGIC;
 }
 
-/* Each read of such a one takes one off; CRIU restores it as one whose read takes all. Kernels before
- * 6.5 don't tell. */
+/* Each read of such a one takes one off; CRIU restores it as one whose read takes all. Kernels
+ * before 6.5 don't tell. */
 static void
 judge_event (Inspection *inspection, pid_t pid, const char *number, const char *name)
 {
@@ -221,8 +221,9 @@ inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
       if (g_str_has_prefix (link, "socket:"))
         judge_socket (inspection, pidfd, atoi (number), name);
       else if (link[0] == '/' && strchr (link + 1, '/') == NULL && is_message_queue (path))
-        add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a message queue open (%s)",
-                                                  name, link + 1));
+        add_blocker (inspection,
+                     g_strdup_printf ("%s can't travel: it has a message queue open (%s)", name,
+                                      link + 1));
       else
         add_blocker (inspection, moss_inspect_judge_link (name, link));
       if (strcmp (link, "anon_inode:[eventfd]") == 0)

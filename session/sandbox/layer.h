@@ -32,8 +32,8 @@ GQuark moss_layer_error_quark (void);
  * added too, what upper has wins; one that not everybody on this machine may read is
  * NOT_TRAVELABLE. Nodes in /dev, and what is in /proc, /sys and
  * /run/moss, are left out. index: free with g_bytes_unref(). content_memfd: sealed memfd,
- * close it. Any thread. The sandbox is frozen; where extra_paths is NULL it may run, then what is read
- * may be torn and what is taken away meanwhile is left out or zeros. */
+ * close it. Any thread. The sandbox is frozen; where extra_paths is NULL it may run, then
+ * what is read may be torn and what is taken away meanwhile is left out or zeros. */
 gboolean moss_layer_export (int upper_dirfd,
                             int runtime_dirfd,
                             const char *const *extra_paths,

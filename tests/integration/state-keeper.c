@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Keeps state of every kind that a program can have and looks all the time whether it is still
  * true. Run in a sandbox that is moved: "state-keeper KIND..." makes a process a kind, which writes
- * its number of looks to ~/state/KIND, or what is broken. Kinds that can't travel are at the end. */
+ * its number of looks to ~/state/KIND, or what is broken. Kinds that can't travel are at the
+ * end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -425,8 +426,8 @@ on_alarm (int number)
   alarms += number == SIGALRM;
 }
 
-/* A timerfd that repeats is not here: CRIU restores one that has run out and was not read as one that
- * is off. */
+/* A timerfd that repeats is not here: CRIU restores one that has run out and was not read as
+ * one that is off. */
 static const struct itimerspec once = { .it_value = { 0, 20000000 } };
 
 static void

@@ -244,7 +244,9 @@ if __name__ == "__main__":
     tap.need_root()
     with tempfile.TemporaryDirectory(prefix="moss-attacks-") as a_top:
         os.chmod(a_top, 0o755)
-        os.setsid()  # as a service manager does it: a daemon without a terminal can be given one
+        # As a service manager does it: a daemon without a terminal can be given one.
+        if os.getsid(0) != os.getpid():
+            os.setsid()
         a_daemon = Daemon(a_top, "one")
         try:
             tap.run(globals(), a_daemon)

@@ -25,9 +25,17 @@ def find_runner():
     return runner
 
 
+def environment():
+    """The runner is a plain build: a sanitizer in our plugin must be loaded before it."""
+    libraries = subprocess.run(["ldd", PLUGIN], stdout=subprocess.PIPE, text=True, check=True).stdout
+    sanitizers = re.findall(r"=> (\S*/lib(?:asan|ubsan)\S*)", libraries)
+    # The runner's own leaks are not ours to judge.
+    return dict(os.environ, LD_PRELOAD=" ".join(sanitizers), ASAN_OPTIONS="detect_leaks=0")
+
+
 def run(runner, names):
     """What became of each of the tests, and how the runner ended."""
-    suite = subprocess.run([runner, PLUGIN, "--gtest_filter=" + ":".join(names)],
+    suite = subprocess.run([runner, PLUGIN, "--gtest_filter=" + ":".join(names)], env=environment(),
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                            errors="replace", timeout=150, check=False)
     became = {}
