@@ -48,8 +48,8 @@ def mirrored():
         with Desktop() as other:
             fill(other)
             plain = other.shot("looks-ltr")
-        left = desktop.differ(picture, plain, "110x400+0+190")
-        right = desktop.differ(picture, plain, "110x400+1170+190")
+            left = desktop.differ(picture, plain, "110x400+0+190")
+            right = desktop.differ(picture, plain, "110x400+1170+190")
         if left < 5000 or right < 5000:
             raise Failed("the rail is not mirrored (%d, %d)" % (left, right))
         # The end edge is at the left now: there the window is offered.
