@@ -88,8 +88,9 @@ set_over (MossGrab *self, MossDevice *device)
   self->hot = NULL;
   moss_rail_set_hot (moss_workspace_get_rail (self->workspace), NULL);
   if (device != NULL)
-    /* After all input: where drawing is slow, a release that waits already counts first. */
-    self->dwell = g_timeout_add_full (G_PRIORITY_LOW, DWELL_MS, on_dwell, self, NULL);
+    /* After all input: where drawing is slow, a release that waits already counts first. But
+     * before drawing: an app that moves without a pause must not keep the card cold. */
+    self->dwell = g_timeout_add_full (G_PRIORITY_HIGH_IDLE, DWELL_MS, on_dwell, self, NULL);
 }
 
 static void
