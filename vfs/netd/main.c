@@ -227,7 +227,8 @@ export (Netd *netd, GError **error)
   transfer_export (netd);
   relay_export (netd);
   return g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (netd->interface),
-                                           netd->bus, "/org/moss/Net", error);
+                                           netd->bus, "/org/moss/Net", error) &&
+         files_export (netd, error);
 }
 
 static gboolean

@@ -7,6 +7,7 @@
 #include "core/link/link.h"
 #include "core/store/store.h"
 
+#include "moss-dbus-files.h"
 #include "moss-dbus-net.h"
 
 typedef struct _Netd Netd;
@@ -66,6 +67,7 @@ struct _Netd
   guint links; /* not yet closed */
   GDBusConnection *bus;
   MossDBusNet1 *interface;
+  MossDBusFiles1 *files;
   GVariant *last_status;
   guint sync_source;
   gint dirty;         /* atomic: something was stored since the last sync */
@@ -139,3 +141,20 @@ void signing_start (Netd *netd);
 /* discovery.c */
 void discovery_start (Netd *netd);
 void discovery_stop (Netd *netd);
+
+/* files.c */
+#define FILES_ERROR (files_error_quark ())
+GQuark files_error_quark (void);
+
+/* What the caller can do about it; "Invalid", "Away" and "Failed" are those of the link and of
+ * the store. */
+typedef enum
+{
+  FILES_ERROR_NOT_FOUND,
+  FILES_ERROR_NO_IDENTITY,
+  FILES_ERROR_LOCKED,
+} FilesError;
+
+gboolean files_export (Netd *netd, GError **error);
+void files_set_mount (Netd *netd, const char *home, const char *state, const char *reason);
+GVariant *files_status (Netd *netd);
