@@ -26,7 +26,7 @@
 static MossCriu__Response *
 ask (const MossCriuConfig *config, guint32 type, GError **error)
 {
-  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (config, FALSE, error);
+  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (config, FALSE, -1, error);
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
 
   if (worker == NULL)
@@ -72,7 +72,7 @@ is_old (const char *version)
 static char *
 make_cache (const MossCriuConfig *config, gsize *size, GError **error)
 {
-  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (config, TRUE, error);
+  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (config, TRUE, -1, error);
   MossCriu__Features features = MOSS_CRIU__FEATURES__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;

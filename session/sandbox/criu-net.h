@@ -6,8 +6,11 @@
 
 G_BEGIN_DECLS
 
-/* Brings the loopback interface up in the network namespace of pid. The calling thread is
- * in that namespace for a moment. */
-gboolean moss_criu_raise_loopback (pid_t pid, GError **error);
+/* A network namespace with nothing in it but loopback, which is up; nobody's until a process
+ * enters it. Returns a descriptor that the caller closes, or -1. */
+int moss_criu_make_network (GError **error);
+
+/* The network namespace of a process. Returns a descriptor that the caller closes, or -1. */
+int moss_criu_open_network (pid_t pid, GError **error);
 
 G_END_DECLS

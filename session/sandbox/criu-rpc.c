@@ -50,7 +50,7 @@ protect_from_oom (void)
 
 /* Only what is safe between fork and exec of a process with threads. */
 static void
-run_criu (const char *program, int peer, gboolean private_run)
+run_criu (const char *program, int peer, gboolean private_run, int network)
 {
   static const char *const env[]
       = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL };
@@ -67,6 +67,8 @@ run_criu (const char *program, int peer, gboolean private_run)
   /* The app stands still meanwhile; what CRIU restores gets its own priority back. */
   setpriority (PRIO_PROCESS, 0, -15);
   protect_from_oom ();
+  if (network >= 0 && setns (network, CLONE_NEWNET) != 0)
+    _exit (126);
   if (peer == CHILD_SOCKET)
     fcntl (peer, F_SETFD, 0);
   else
@@ -86,7 +88,8 @@ run_criu (const char *program, int peer, gboolean private_run)
 }
 
 MossCriuWorker *
-moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError **error)
+moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, int network,
+                      GError **error)
 {
   const char *program = moss_criu_program (config);
   MossCriuWorker *worker;
@@ -109,7 +112,7 @@ moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError
 
   pid = fork ();
   if (pid == 0)
-    run_criu (program, pair[1], private_run);
+    run_criu (program, pair[1], private_run, network);
   close (pair[1]);
   if (pid < 0)
     {

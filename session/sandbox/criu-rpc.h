@@ -28,9 +28,11 @@ typedef struct
  * failure. */
 typedef gboolean (*MossCriuNotify) (const char *script, pid_t pid, gpointer data);
 
-/* private_run: it sees a fresh tmpfs at /run. */
-MossCriuWorker *
-moss_criu_worker_new (const MossCriuConfig *config, gboolean private_run, GError **error);
+/* private_run: it sees a fresh tmpfs at /run. network: the namespace it is to work in, or -1. */
+MossCriuWorker *moss_criu_worker_new (const MossCriuConfig *config,
+                                      gboolean private_run,
+                                      int network,
+                                      GError **error);
 
 /* Closes the socket, ends CRIU if it still runs and reaps it. */
 void moss_criu_worker_free (MossCriuWorker *worker);

@@ -8,8 +8,8 @@
  *
  * Restore: CRIU works inside the sandbox's cgroup, so that all it makes is born there. At
  * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is
- * frozen before it lets go. The network namespace is made empty, with nothing but
- * loopback up: that is all a sandbox ever has at its own. CRIU goes on even when that
+ * frozen before it lets go. It works in a network namespace made for the sandbox, with nothing
+ * but loopback up (see criu-net.c), and so what it restores lives there. CRIU goes on even when that
  * notification fails or we are gone, so a guard process keeps the other end of its socket
  * open and kills the cgroup should we die in between. */
 #define G_LOG_DOMAIN "moss-criu"
@@ -20,8 +20,8 @@
 #include "criu-place.h"
 #include "criu-rpc.h"
 #include "criu-stats.h"
+#include "fds.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -32,6 +32,8 @@
 #include <unistd.h>
 
 #define LOG_FILE "criu.log"
+#define REMAPS_FILE "remap-fpath.img"
+#define IMAGE_HEAD_BYTES 8 /* two magic numbers; then the entries */
 #define GHOST_LIMIT (256u << 20)
 #define CPU_FPU 1
 #define CPU_INS 4
@@ -78,7 +80,7 @@ fill_options (MossCriu__Options *opts, const MossCriuConfig *config, int images_
   opts->has_ghost_limit = TRUE;
   opts->ghost_limit
       = config->ghost_limit != 0 ? MIN (config->ghost_limit, G_MAXUINT32) : GHOST_LIMIT;
-  /* Saves some 30 ms of the freeze: CRIU would run ip and iptables a dozen times. */
+  /* For images whose tasks lived in a network namespace that CRIU did not work in. */
   opts->has_empty_ns = TRUE;
   opts->empty_ns = CLONE_NEWNET;
   opts->has_timeout = TRUE;
@@ -123,47 +125,19 @@ on_dump_notify (const char *script, pid_t pid, gpointer data)
   if (g_str_equal (script, "pre-dump"))
     return move->before_freeze == NULL || move->before_freeze (move->data, &move->error);
   if (g_str_equal (script,
-                   "network-lock")) /* comes right after the last task was stopped */
-    move->stats->frozen_at_us = g_get_monotonic_time ();
+                   "query-ext-files")) /* comes right after the last task was stopped */
+    {
+      move->stats->frozen_at_us = g_get_monotonic_time ();
+      return move->config->stopped == NULL
+             || move->config->stopped (move->config->hook_data, &move->error);
+    }
   if (!g_str_equal (script, "post-dump"))
     return TRUE;
   if (!moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
     return FALSE;
   move->frozen = TRUE;
   return move->config->frozen == NULL
-         || move->config->frozen (move->config->frozen_data, &move->error);
-}
-
-/* "net[INODE]:KEY" for the sandbox's own network namespace, or NULL.
- *
- * CRIU walks the kernel's table of connections twice for each network namespace that it dumps,
- * empty or not: 5 to 20 ms each, all processors' buckets. It leaves an external one alone. */
-static char *
-name_network (pid_t init_pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/ns/net", (int)init_pid);
-  struct stat st;
-
-  if (stat (path, &st) != 0)
-    return NULL;
-  return g_strdup_printf ("net[%" G_GUINT64_FORMAT "]:sandbox", (guint64)st.st_ino);
-}
-
-/* What says that it was external. Without it CRIU makes an empty one, as it was told to. */
-static void
-forget_network (int images_dirfd)
-{
-  int fd = openat (images_dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
-  struct dirent *entry;
-
-  while (dir != NULL && (entry = readdir (dir)) != NULL)
-    if (g_str_has_prefix (entry->d_name, "netns-") && g_ascii_isdigit (entry->d_name[6]))
-      unlinkat (images_dirfd, entry->d_name, 0);
-  if (dir != NULL)
-    closedir (dir);
-  else if (fd >= 0)
-    close (fd);
+         || move->config->frozen (move->config->hook_data, &move->error);
 }
 
 static MossCriu__Response *
@@ -171,21 +145,30 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
 {
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
-  g_autofree char *network = name_network (init_pid);
+  moss_autofd network = moss_criu_open_network (init_pid, error);
 
-  move->worker = moss_criu_worker_new (move->config, FALSE, error);
+  if (network < 0)
+    return NULL;
+  move->worker = moss_criu_worker_new (move->config, FALSE, network, error);
   if (move->worker == NULL)
     return NULL;
   fill_options (&opts, move->config, images_dirfd);
   opts.has_pid = TRUE;
   opts.pid = init_pid;
   opts.has_leave_running = opts.leave_running = TRUE;
-  opts.external = &network;
-  opts.n_external = network != NULL ? 1 : 0;
   request.type = MOSS_CRIU_DUMP;
   request.opts = &opts;
   return moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,
                                 on_dump_notify, move, error);
+}
+
+gboolean
+moss_criu_has_remaps (int images_dirfd)
+{
+  struct stat st;
+
+  return fstatat (images_dirfd, REMAPS_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0
+         && st.st_size > IMAGE_HEAD_BYTES;
 }
 
 gboolean
@@ -216,7 +199,6 @@ moss_criu_dump (const MossCriuConfig *config,
   if (done)
     {
       moss_criu_read_dump_stats (images_dirfd, move.stats);
-      forget_network (images_dirfd);
       drop_log (config, images_dirfd);
     }
   else
@@ -248,7 +230,7 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
     {
       /* Init exists, and all others will be its children. */
       move->outside = moss_criu_place_outside (move->cgroup_dirfd, move->worker->pid);
-      return moss_criu_raise_loopback (pid, &move->error);
+      return TRUE;
     }
   if (!g_str_equal (script, "pre-resume"))
     return TRUE;
@@ -270,8 +252,11 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;
   g_autoptr (MossCriuGuard) guard = NULL;
+  moss_autofd network = moss_criu_make_network (error);
 
-  move->worker = moss_criu_worker_new (move->config, FALSE, error);
+  if (network < 0)
+    return NULL;
+  move->worker = moss_criu_worker_new (move->config, FALSE, network, error);
   if (move->worker == NULL)
     return NULL;
   move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);

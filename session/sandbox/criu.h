@@ -40,8 +40,9 @@ typedef struct
   gboolean tcp_close;  /* TCP connections are closed by the move (always wanted so far) */
   guint timeout_s;     /* CRIU gives up after so many seconds; 0 means 10 */
   const char *name;    /* how messages call the app ("mousepad"); NULL: "the app" */
-  MossCriuHook frozen; /* see moss_criu_dump(); may be NULL */
-  gpointer frozen_data;
+  MossCriuHook stopped; /* see moss_criu_dump(); may be NULL */
+  MossCriuHook frozen;
+  gpointer hook_data; /* of both */
 } MossCriuConfig;
 
 typedef struct
@@ -57,9 +58,10 @@ typedef struct
 /* Dumps the tree below init_pid (as seen from here) into images_dirfd, best on tmpfs.
  * cgroup_dirfd is the cgroup v2 directory that holds just this sandbox.
  * before_freeze is called right before CRIU stops the tasks (the display detaches there);
- * config->frozen as soon as everything is dumped and frozen. The layer must be exported
+ * config->stopped as soon as the last task was stopped, and config->frozen as soon as everything is dumped and frozen. The layer must be exported
  * in the latter and not later: names that CRIU gave to files that have none (link remaps)
- * stand in the file tree only until it returns. TRUE: the images are complete and the
+ * stand in the file tree only until it returns; moss_criu_has_remaps() says whether there are
+ * any, and without them the layer is the same from config->stopped on. TRUE: the images are complete and the
  * tasks are frozen by cgroup.freeze (the caller writes 0 to let them run on, or kills
  * them). FALSE: they run on, and error says why in a sentence. Blocks; any thread. stats
  * may be NULL. */
@@ -71,6 +73,9 @@ gboolean moss_criu_dump (const MossCriuConfig *config,
                          gpointer data,
                          MossCriuStats *stats,
                          GError **error);
+
+/* TRUE when CRIU noted files without a name in images_dirfd. */
+gboolean moss_criu_has_remaps (int images_dirfd);
 
 /* Restores the images in images_dirfd onto root_path, a mount point that is already the
  * whole root of the sandbox (the overlay). The tasks are born in cgroup_dirfd and, on

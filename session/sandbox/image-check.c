@@ -7,7 +7,7 @@
  * no field that this file's schema does not have. What may stand in them is said at the
  * head of image-tasks.c, image-memory.c, image-files.c, image-extras.c and
  * image-spaces.c. What one image says of another is true. The network namespace is made
- * new and empty, so nothing about it may stand there. Old forms of images, which CRIU
+ * new and empty before, so nothing about it may stand there. Old forms of images, which CRIU
  * reads where the new one is missing, are not in the table: what the table lacks is
  * refused. Pages and bytes in pipes and sockets are data of the app and may be anything.
  */

@@ -351,7 +351,9 @@ need_namespace (ImageSet *s, const char *kind, guint32 id, GError **error)
 }
 
 /* CRIU makes a new namespace exactly where pid 1's differs from the dumping CRIU's own.
- * Where it does not, the task would be restored in ours, as the machine's root. */
+ * Where it does not, the task would be restored in ours, as the machine's root. The network is
+ * another matter: CRIU itself works in one that was made for the sandbox (criu-net.c), and
+ * where it differs it makes an empty one. */
 static gboolean
 check_own_namespaces (ImageSet *s, const MossImage__Ids *init, GError **error)
 {
@@ -362,8 +364,8 @@ check_own_namespaces (ImageSet *s, const MossImage__Ids *init, GError **error)
       || !root->has_mnt_ns || !root->has_net_ns || !root->has_ipc_ns || !root->has_uts_ns)
     return image_denied (s, error, "does not say which namespaces it lives in");
   if (init->user_ns == root->user_ns || init->pid_ns == root->pid_ns
-      || init->mnt_ns == root->mnt_ns || init->net_ns == root->net_ns
-      || init->ipc_ns == root->ipc_ns || init->uts_ns == root->uts_ns)
+      || init->mnt_ns == root->mnt_ns || init->ipc_ns == root->ipc_ns
+      || init->uts_ns == root->uts_ns)
     return image_denied (s, error, "would live in the machine's own namespaces");
   return need_namespace (s, "userns", init->user_ns, error)
          && need_namespace (s, "mountpoints", init->mnt_ns, error)

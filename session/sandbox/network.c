@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* Policy: an app has no network unless its owner asked for it. Then pasta joins the sandbox's user
- * and network namespaces (it keeps no capability of ours there), makes one interface and
+/* Policy: an app has no network unless its owner asked for it. Then pasta joins the sandbox's
+ * network namespace and the user namespace that owns it (it keeps no capability of ours there), makes one interface and
  * carries its connections as if they were the machine's own. No port of the machine is
  * forwarded in or out, and the machine's loopback is not reachable. The address inside is the
  * same on every machine. It never sees a freeze: it is stopped before, and started with the thaw;
@@ -15,9 +15,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -62,8 +64,10 @@ run_pasta (const char *program, char *const *argv)
 static pid_t
 spawn_pasta (const char *program, pid_t init_pid, int cgroup_fd)
 {
-  g_autofree char *user_ns = g_strdup_printf ("/proc/%d/ns/user", init_pid);
   g_autofree char *net_ns = g_strdup_printf ("/proc/%d/ns/net", init_pid);
+  moss_autofd net = open (net_ns, O_RDONLY | O_CLOEXEC);
+  moss_autofd owner = net >= 0 ? ioctl (net, NS_GET_USERNS) : -1;
+  g_autofree char *user_ns = g_strdup_printf ("/proc/%d/fd/%d", getpid (), owner);
   char *argv[] = { "pasta", "-q", "-f", "-4", "--config-net", "-I", INTERFACE,
                    "-a", "10.0.2.15", "-n", "24", "-g", "10.0.2.2", "--no-map-gw",
                    "-t", "none", "-u", "none", "-T", "none", "-U", "none",
@@ -74,7 +78,7 @@ spawn_pasta (const char *program, pid_t init_pid, int cgroup_fd)
     .exit_signal = SIGCHLD,
     .cgroup = cgroup_fd,
   };
-  pid_t pid = syscall (SYS_clone3, &args, sizeof args);
+  pid_t pid = owner >= 0 ? syscall (SYS_clone3, &args, sizeof args) : -1;
 
   if (pid == 0)
     run_pasta (program, argv);

@@ -507,9 +507,12 @@ typedef struct
   MossSandbox *sandbox;
   GStrv extra_files;
   int runtime;
+  ImageDir *dir;
+  GThread *reader;
   GBytes *index;
   int content;
   gint64 layer_us;
+  GError *layer_error;
 } Dump;
 
 static gboolean
@@ -523,17 +526,57 @@ before_freeze (gpointer data, GError **error)
   return moss_fault_error ("sandboxd.dump.detached", error);
 }
 
+static gpointer
+read_layer_thread (gpointer data)
+{
+  Dump *dump = data;
+  gint64 start = g_get_monotonic_time ();
+
+  /* Of this thread only: the app stands still meanwhile. */
+  setpriority (PRIO_PROCESS, 0, -15);
+  moss_layer_export (dump->sandbox->upper_fd, dump->runtime,
+                     (const char *const *) dump->extra_files, &dump->index, &dump->content,
+                     &dump->layer_error);
+  dump->layer_us += g_get_monotonic_time () - start;
+  return NULL;
+}
+
+/* The files stand still from here on: they are read while CRIU writes the images. */
+static gboolean
+on_stopped (gpointer data, GError **error)
+{
+  Dump *dump = data;
+
+  dump->reader = g_thread_new ("read-layer", read_layer_thread, dump);
+  return TRUE;
+}
+
+static void
+forget_layer (Dump *dump)
+{
+  if (dump->reader != NULL)
+    g_thread_join (g_steal_pointer (&dump->reader));
+  g_clear_pointer (&dump->index, g_bytes_unref);
+  moss_fd_cleanup (&dump->content);
+  dump->content = -1;
+  g_clear_error (&dump->layer_error);
+}
+
 static gboolean
 on_frozen (gpointer data, GError **error)
 {
   Dump *dump = data;
-  gint64 start = g_get_monotonic_time ();
-  gboolean ok = moss_layer_export (dump->sandbox->upper_fd, dump->runtime,
-                                   (const char *const *) dump->extra_files, &dump->index,
-                                   &dump->content, error);
 
-  dump->layer_us = g_get_monotonic_time () - start;
-  return ok && moss_fault_error ("sandboxd.dump.frozen", error);
+  if (dump->reader == NULL || moss_criu_has_remaps (dump->dir->fd))
+    {
+      forget_layer (dump);
+      on_stopped (dump, NULL);
+    }
+  g_thread_join (g_steal_pointer (&dump->reader));
+  if (dump->layer_error == NULL)
+    return moss_fault_error ("sandboxd.dump.frozen", error);
+  g_propagate_error (error, g_steal_pointer (&dump->layer_error));
+  return FALSE;
 }
 
 static gboolean
@@ -590,8 +633,9 @@ run_dump (Dump *dump, ImageDir *dir, MossCriuStats *stats, GError **error)
   MossCriuConfig config;
 
   fill_config (&config, dump->sandbox);
+  config.stopped = on_stopped;
   config.frozen = on_frozen;
-  config.frozen_data = dump;
+  config.hook_data = dump;
   for (int tries = 1;; tries++)
     {
       g_autoptr (GError) local = NULL;
@@ -599,12 +643,10 @@ run_dump (Dump *dump, ImageDir *dir, MossCriuStats *stats, GError **error)
       if (moss_criu_dump (&config, dump->sandbox->pid, dir->fd, dump->sandbox->cgroup_fd,
                           before_freeze, dump, stats, &local))
         return TRUE;
+      forget_layer (dump);
       if (!is_passing (local) || tries == MAX_TRIES)
         return fail (error, g_steal_pointer (&local));
       image_dir_empty (dir);
-      g_clear_pointer (&dump->index, g_bytes_unref);
-      if (dump->content >= 0)
-        close (g_steal_fd (&dump->content));
       g_usleep (RETRY_US);
     }
 }
@@ -663,6 +705,7 @@ moss_travel_dump (MossRequest *request, GError **error)
   dump.sandbox = sandbox;
   dump.extra_files = extra_files;
   dump.runtime = runtime;
+  dump.dir = &dir;
   if (run_dump (&dump, &dir, &stats, error))
     {
       if (moss_fault_error ("sandboxd.dump.done", error))
@@ -672,8 +715,7 @@ moss_travel_dump (MossRequest *request, GError **error)
     }
   if (answer == NULL)
     moss_network_start (sandbox, sandbox->pid);
-  g_clear_pointer (&dump.index, g_bytes_unref);
-  moss_fd_cleanup (&dump.content);
+  forget_layer (&dump);
   return answer;
 }
 

@@ -289,7 +289,7 @@ round_of_crashes (TestSandbox *from, const char *lower)
 
   images = make_images (&path);
   config.frozen = export_layer;
-  config.frozen_data = &layer;
+  config.hook_data = &layer;
   if (!moss_criu_dump (&config, from->init, images, from->cgroup_dirfd, NULL, NULL, NULL,
                        &error))
     g_error ("%s", error->message);

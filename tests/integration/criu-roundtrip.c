@@ -137,7 +137,7 @@ must_make:
   mkdir (images, 0700);
   images_fd = open (images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   config.frozen = export_layer;
-  config.frozen_data = &hop;
+  config.hook_data = &hop;
   before = test_sandbox_wait_count (from, 0, 5000);
   if (!moss_criu_dump (&config, from->init, images_fd, from->cgroup_dirfd, NULL, NULL,
                        &dump, &error))
