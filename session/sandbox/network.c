@@ -44,15 +44,18 @@ cgroup_name (MossSandbox *sandbox)
   return g_strconcat (sandbox->key, ".net", NULL);
 }
 
+/* The namespaces stand on descriptors that it keeps: from within the user namespace it could not
+ * look into another process for them. */
 static _Noreturn void
-run_pasta (const char *program, char *const *argv)
+run_pasta (const char *program, char *const *argv, int net, int owner)
 {
   static char *const environment[] = { NULL };
   int null = open ("/dev/null", O_RDWR);
   sigset_t none;
 
-  for (int i = 0; i < 3; i++)
-    dup2 (null, i);
+  dup2 (net, 0);
+  dup2 (owner, 1);
+  dup2 (null, 2);
   syscall (SYS_close_range, 3, ~0U, 0);
   sigemptyset (&none);
   sigprocmask (SIG_SETMASK, &none, NULL);
@@ -67,12 +70,11 @@ spawn_pasta (const char *program, pid_t init_pid, int cgroup_fd)
   g_autofree char *net_ns = g_strdup_printf ("/proc/%d/ns/net", init_pid);
   moss_autofd net = open (net_ns, O_RDONLY | O_CLOEXEC);
   moss_autofd owner = net >= 0 ? ioctl (net, NS_GET_USERNS) : -1;
-  g_autofree char *user_ns = g_strdup_printf ("/proc/%d/fd/%d", getpid (), owner);
   char *argv[] = { "pasta", "-q", "-f", "-4", "--config-net", "-I", INTERFACE,
                    "-a", "10.0.2.15", "-n", "24", "-g", "10.0.2.2", "--no-map-gw",
                    "-t", "none", "-u", "none", "-T", "none", "-U", "none",
                    "--dns-forward", "169.254.53.53", "--runas", "0",
-                   "--userns", user_ns, "--netns", net_ns, NULL };
+                   "--userns", "/proc/self/fd/1", "--netns", "/proc/self/fd/0", NULL };
   struct clone_args args = {
     .flags = CLONE_INTO_CGROUP,
     .exit_signal = SIGCHLD,
@@ -81,7 +83,7 @@ spawn_pasta (const char *program, pid_t init_pid, int cgroup_fd)
   pid_t pid = owner >= 0 ? syscall (SYS_clone3, &args, sizeof args) : -1;
 
   if (pid == 0)
-    run_pasta (program, argv);
+    run_pasta (program, argv, net, owner);
   return pid;
 }
 
