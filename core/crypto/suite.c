@@ -100,6 +100,32 @@ moss_suite_nonce_bytes (guint suite)
 }
 
 /**
+ * moss_suite_public_bytes:
+ *
+ * Returns: length of a public signing key of @suite, 0 for an unknown one
+ */
+gsize
+moss_suite_public_bytes (guint suite)
+{
+  const MossSuiteOps *ops = find (suite, NULL);
+
+  return ops == NULL ? 0 : ops->public_bytes;
+}
+
+/**
+ * moss_suite_signature_bytes:
+ *
+ * Returns: length of a signature of @suite, 0 for an unknown one
+ */
+gsize
+moss_suite_signature_bytes (guint suite)
+{
+  const MossSuiteOps *ops = find (suite, NULL);
+
+  return ops == NULL ? 0 : ops->signature_bytes;
+}
+
+/**
  * moss_suite_seal:
  * @key: %MOSS_KEY_BYTES bytes
  * @nonce: moss_suite_nonce_bytes() bytes, never used before with @key

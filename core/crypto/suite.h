@@ -37,6 +37,8 @@ GBytes *moss_secret_new (gsize length, guint8 **data);
 
 gboolean moss_suite_known (guint suite, GError **error);
 gsize moss_suite_nonce_bytes (guint suite);
+gsize moss_suite_public_bytes (guint suite);
+gsize moss_suite_signature_bytes (guint suite);
 
 gboolean moss_suite_seal (guint suite,
                           const guint8 *key,
