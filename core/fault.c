@@ -5,7 +5,8 @@
  *   MOSS_FAULT_FILE=path                 the same text, read again at every point, so that a
  *                                        test can arm a process that already runs
  *
- * action: kill (SIGKILL to the own process), fail (the call reports an error), sleep=MS.
+ * action: kill (SIGKILL to the own process), stop (SIGSTOP: it is held there until somebody sends
+ * SIGCONT), fail (the call reports an error), sleep=MS.
  * @n: only the n-th time this process passes the point, counted from 1. */
 #define G_LOG_DOMAIN "moss-fault"
 
@@ -42,6 +43,8 @@ act (const char *point, const char *action)
       kill (getpid (), SIGKILL);
       pause ();
     }
+  if (strcmp (action, "stop") == 0)
+    kill (getpid (), SIGSTOP);
   if (g_str_has_prefix (action, "sleep="))
     g_usleep (g_ascii_strtoull (action + strlen ("sleep="), NULL, 10) * 1000);
   return strcmp (action, "fail") == 0;

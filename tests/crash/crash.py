@@ -3,7 +3,9 @@
 """Moves with a fault in each: at most one copy ever runs, and once both machines are up and linked
 again exactly one does, with its state; the person is told in a sentence.
 
-crash.py [--build DIR] [--rounds N] [--seed S] [--tap]
+crash.py [--build DIR] [--rounds N] [--seed S] [--only TEXT] [--tap]
+
+200 rounds are one whole deck (faults.py): each step of a move with each kind of fault in it.
 """
 import argparse
 import collections
@@ -12,6 +14,7 @@ import random
 import subprocess
 import sys
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "hosts"), HERE]
@@ -30,11 +33,27 @@ class Round:
         self.source, self.target = source, desk.other(source)
         self.wrong = []
         self.outcome = "?"
+        self.seconds = 0
 
     def play(self):
+        """Plays it. Whatever goes wrong, in Moss or here, the next round starts from a whole desk."""
+        try:
+            self.begin()
+            self.move()
+            self.clean_up()
+        except hosts.Failure as failure:
+            self.wrong.append(str(failure))
+        except Exception:  # pylint: disable=broad-except
+            self.wrong.append(traceback.format_exc())
+        if self.outcome == "?":
+            self.make_whole()
+
+    def begin(self):
         self.sandbox = desks.run_app(self.source, "/bin/sh", "-c", desks.COUNTER)
-        hosts.wait_until("the counter counts", lambda: self.count() > 3, seconds=20)
+        hosts.wait_until("the counter counts", lambda: self.count() > 3, seconds=20, pause=0.03)
         self.nonce = desks.inside(self.source, "/home/moss/count")[-1].split()[0]
+
+    def move(self):
         watch = desks.Watch(self.desk)
         monitors = [self.listen(machine) for machine in self.desk.machines()]
         began = time.monotonic()
@@ -43,13 +62,12 @@ class Round:
             self.strike_and_send()
             self.fault.heal()
             self.settle(watch)
-        except hosts.Failure as failure:
-            self.wrong.append(str(failure))
-        self.seconds = time.monotonic() - began
-        watch.stop()
-        self.wrong += watch.overlaps(self.nonce)
-        self.judge_words(monitors)
-        self.clean_up()
+        finally:
+            self.seconds = time.monotonic() - began
+            watch.stop()
+            self.wrong += watch.overlaps(self.nonce)
+            notices = self.end_listening(monitors)
+        self.judge_words(notices)
 
     def count(self):
         texts = [text.split() for text in desks.inside(self.source, "/home/moss/count")]
@@ -108,20 +126,24 @@ class Round:
             time.sleep(0.2)
 
     def ended_everywhere(self):
+        """Nobody has it running; one may still point to where it ended."""
         states = [desks.state(one, self.sandbox) for one in self.desk.machines()]
-        return all(state in ("", "ended", "stored") for state in states)
+        return (all(state in ("", "ended", "stored", "away") for state in states)
+                and states != ["away", "away"])
 
-    def judge_words(self, monitors):
-        """When it didn't simply arrive, somebody must have said so, in one sentence."""
+    def end_listening(self, monitors):
         notices = []
         for monitor in monitors:
             monitor.kill()
         for machine in self.desk.machines():
-            for pid in machine.pids("gdbus"):
-                os.kill(pid, 9)
+            machine.kill("gdbus")
         for monitor in monitors:
             text, _ = monitor.communicate()
             notices += [line for line in text.splitlines() if "Session1.Notice" in line]
+        return notices
+
+    def judge_words(self, notices):
+        """When it didn't simply arrive, somebody must have said so, in one sentence."""
         words = self.said.strip()
         if self.sent and self.outcome == "arrived":
             return
@@ -146,10 +168,23 @@ class Round:
             time.sleep(0.1)
         for machine in self.desk.machines():
             machine.run(["moss", "discard", self.sandbox], check=False)
+        self.fault.tidy()
+
+    def make_whole(self):
+        """After a round that broke off: nothing of it may reach into the next."""
+        for machine in self.desk.machines():
+            self.desk.disarm(machine)
+            self.desk.lab.restore(machine.name)
+            for pid, name in desks.sandboxed(machine):
+                if name == "moss-init":
+                    os.kill(pid, 9)
+        for machine in self.desk.machines():
+            faults.restart(self.desk, machine)
 
     def line(self):
-        return (f"{self.source.name} → {self.target.name}, {self.fault.text}: {self.outcome}, "
-                f"{self.seconds:.1f} s")
+        missed = " (too late)" if self.fault.struck is False else ""
+        return (f"{self.source.name} → {self.target.name}, {self.fault.text}{missed}: "
+                f"{self.outcome}, {self.seconds:.1f} s")
 
 
 def say(tap, number, one):
@@ -163,35 +198,49 @@ def say(tap, number, one):
     sys.stdout.flush()
 
 
-def main():
+def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default=os.environ.get("MOSS_BUILD", "build/dev"))
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--only", default="", help="faults with this text in their description")
     parser.add_argument("--tap", action="store_true")
-    arguments = parser.parse_args()
-    seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 30)
-    chance = random.Random(seed)
+    return parser.parse_args()
+
+
+def show_logs(desk):
+    for machine in desk.machines():
+        for label in ("sandboxd", "session"):
+            print(f"=== {machine.name} {label}\n{machine.log(label)[-6000:]}")
+
+
+def choose_source(desk, chance, fault):
+    source = chance.choice(desk.machines())
+    return desk.lab.machine("desktop") if fault.small_disk else source
+
+
+def main():
+    arguments = parse()
+    chance = random.Random(arguments.seed)
+    drawn = faults.draw(chance, arguments.rounds, arguments.only)
     if arguments.tap:
-        print(f"TAP version 13\n1..{arguments.rounds}")
-    print(f"# seed {seed}; {len(faults.points())} fault points", flush=True)
-    outcomes, wrong = collections.Counter(), 0
+        print(f"TAP version 13\n1..{len(drawn)}")
+    print(f"# seed {arguments.seed}; {len(faults.points())} fault points", flush=True)
+    outcomes, wrong, missed = collections.Counter(), 0, 0
     with desks.Desk(arguments.build) as desk:
-        for number in range(1, arguments.rounds + 1):
-            source = chance.choice(desk.machines())
-            fault = faults.draw(chance, target_has_small_disk=source.name == "desktop")
-            one = Round(desk, number, fault, source)
+        for number, fault in enumerate(drawn, 1):
+            one = Round(desk, number, fault, choose_source(desk, chance, fault))
             one.play()
             outcomes[one.outcome] += 1
             wrong += bool(one.wrong)
+            missed += fault.struck is False
             say(arguments.tap, number, one)
             if one.wrong and os.environ.get("MOSS_CRASH_STOP"):
-                for machine in desk.machines():
-                    for label in ("sandboxd", "session"):
-                        print(f"=== {machine.name} {label}\n{machine.log(label)[-4000:]}")
+                show_logs(desk)
                 break
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    print(f"# {arguments.rounds} rounds with seed {seed}: {counts}; {wrong} wrong")
+    print(f"# {sum(outcomes.values())} rounds with seed {arguments.seed}: {counts}; "
+          f"{missed} faults came too late; {wrong} wrong")
     return 1 if wrong else 0
 
 

@@ -5,6 +5,10 @@
 #include <glib/gstdio.h>
 
 #ifdef MOSS_FAULTS
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void
 test_plan (void)
 {
@@ -56,6 +60,26 @@ test_kill (void)
   g_test_trap_assert_failed ();
 }
 
+/* Who is stopped at a point goes on from there. */
+static void
+test_stop (void)
+{
+  int status;
+  pid_t child = fork ();
+
+  if (child == 0)
+    {
+      g_setenv ("MOSS_FAULT", "sigma:stop", TRUE);
+      _exit (moss_fault ("sigma") ? 1 : 42);
+    }
+  g_assert_cmpint (waitpid (child, &status, WUNTRACED), ==, child);
+  g_assert_true (WIFSTOPPED (status));
+  g_assert_cmpint (kill (child, SIGCONT), ==, 0);
+  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  g_assert_true (WIFEXITED (status));
+  g_assert_cmpint (WEXITSTATUS (status), ==, 42);
+}
+
 static void
 test_clock (void)
 {
@@ -84,6 +108,7 @@ main (int argc, char **argv)
   g_test_add_func ("/fault/plan", test_plan);
   g_test_add_func ("/fault/file", test_file);
   g_test_add_func ("/fault/kill", test_kill);
+  g_test_add_func ("/fault/stop", test_stop);
   g_test_add_func ("/fault/clock", test_clock);
 #else
   g_test_add_func ("/fault/absent", test_absent);
