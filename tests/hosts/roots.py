@@ -213,6 +213,8 @@ def ensure():
     machines = os.path.join(cache_dir(), "machines")
     os.makedirs(machines, exist_ok=True)
     target = os.path.join(machines, f"{codename()}-{key}")
+    if os.path.isdir(target):  # it appears there whole; others may be making another
+        return target
     with open(os.path.join(machines, "lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(target):
