@@ -13,6 +13,7 @@
 #include "sandbox-limits.h"
 #include "fds.h"
 #include "image-check.h"
+#include "image-mend.h"
 #include "layer.h"
 #include "network.h"
 #include "sandbox-cgroup.h"
@@ -760,7 +761,8 @@ check_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, Imag
 
   if (!image_dir_open (dir, sandbox, error) || !make_images (request, images, dir, error))
     return FALSE;
-  if (!moss_image_check (dir->fd, moss_image_policy_default (), &local))
+  if (!moss_image_check (dir->fd, moss_image_policy_default (), &local)
+      || !moss_image_mend (dir->fd, &local))
     return fail (error, g_steal_pointer (&local));
   costs->check_us = g_get_monotonic_time () - start;
   return TRUE;

@@ -33,6 +33,7 @@ class Round:
         self.source, self.target = source, desk.other(source)
         self.wrong = []
         self.outcome = "?"
+        self.said = ""
         self.seconds = 0
 
     def play(self):
@@ -153,13 +154,13 @@ class Round:
             self.wrong.append(f"not one sentence: {words!r}")
 
     def clean_up(self):
-        for machine in self.desk.machines():
-            machine.run(["moss", "close", "--force", self.sandbox], check=False)
+        closed = {one.name: one.run(["moss", "close", "--force", self.sandbox], check=False).stderr
+                  for one in self.desk.machines()}
         deadline = time.monotonic() + 10
         while any(desks.sandboxed(one) for one in self.desk.machines()):
             if time.monotonic() > deadline:
                 left = {one.name: desks.sandboxed(one) for one in self.desk.machines()}
-                self.wrong.append(f"processes are left over: {left}")
+                self.wrong.append(f"processes are left over: {left}; closing it: {closed}")
                 for machine in self.desk.machines():
                     for pid, name in desks.sandboxed(machine):
                         if name == "moss-init":
@@ -192,6 +193,8 @@ def say(tap, number, one):
         print(f"{'not ok' if one.wrong else 'ok'} {number} - {one.line()}")
     else:
         print(f"{number}: {one.line()}{' WRONG' if one.wrong else ''}")
+    if one.said.strip() and one.outcome != "arrived":
+        print(f"#   said: {one.said.strip()}")
     for wrong in one.wrong:
         for text in wrong.splitlines():
             print(f"#   {text}")

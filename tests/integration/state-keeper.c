@@ -426,20 +426,23 @@ on_alarm (int number)
   alarms += number == SIGALRM;
 }
 
-/* A timerfd that repeats is not here: CRIU restores one that has run out and was not read as
- * one that is off. */
 static const struct itimerspec once = { .it_value = { 0, 20000000 } };
+static int repeating;
 
 static void
 clocks_begin (void)
 {
   struct itimerspec every = { { 0, 20000000 }, { 0, 20000000 } };
+  struct itimerspec often = { { 0, 1000000 }, { 0, 1000000 } };
   struct sigevent by_signal = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
   timer_t posix;
 
   signal (SIGALRM, on_alarm);
   timer = timerfd_create (CLOCK_MONOTONIC, 0);
   EXPECT (timer >= 0 && timerfd_settime (timer, 0, &once, NULL) == 0);
+  /* It has run out whenever a move comes: it is read only here and there. */
+  repeating = timerfd_create (CLOCK_MONOTONIC, 0);
+  EXPECT (repeating >= 0 && timerfd_settime (repeating, 0, &often, NULL) == 0);
   EXPECT (timer_create (CLOCK_MONOTONIC, &by_signal, &posix) == 0);
   EXPECT (timer_settime (posix, 0, &every, NULL) == 0);
 }
@@ -460,6 +463,8 @@ clocks_look (void)
   EXPECT (readable (timer));
   EXPECT (read (timer, &ticks, 8) == 8 && ticks == 1);
   EXPECT (timerfd_settime (timer, 0, &once, NULL) == 0);
+  EXPECT (readable (repeating));
+  EXPECT (read (repeating, &ticks, 8) == 8 && ticks >= 1);
   for (int i = 0; i < WAIT_MS && alarms == before; i++)
     usleep (1000);
   EXPECT (alarms > before);
