@@ -383,6 +383,22 @@ reconcile_one (MossManager *manager, const char *id, GHashTable *there)
                      NULL);
 }
 
+/* What went to another device, or was dropped, while sandboxd could not be told. */
+static void
+clear_leftover (MossManager *manager, const char *id)
+{
+  g_autoptr (MossMoveRow) row = NULL;
+  g_autoptr (GCancellable) claim = moss_registry_claim (manager->registry, id, FALSE, NULL);
+
+  if (claim == NULL)
+    return;
+  row = moss_state_last_move (manager->state, id);
+  if (row != NULL && (row->state == MOSS_MOVE_AWAY || row->state == MOSS_MOVE_DROPPED)
+      && moss_helper_do (manager->helper, "Kill", id, NULL))
+    moss_helper_do (manager->helper, "Remove", id, NULL);
+  moss_registry_release (manager->registry, id);
+}
+
 void
 moss_life_reconcile (MossManager *manager)
 {
@@ -405,8 +421,10 @@ moss_life_reconcile (MossManager *manager)
       const char *id = NULL, *state = "dead";
 
       g_variant_lookup (sandbox, "state", "&s", &state);
-      if (g_variant_lookup (sandbox, "id", "&s", &id))
-        g_hash_table_insert (there, (gpointer) id, (gpointer) state);
+      if (!g_variant_lookup (sandbox, "id", "&s", &id))
+        continue;
+      g_hash_table_insert (there, (gpointer) id, (gpointer) state);
+      clear_leftover (manager, id);
     }
   for (guint i = 0; ids[i] != NULL; i++)
     reconcile_one (manager, ids[i], there);

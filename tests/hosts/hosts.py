@@ -105,11 +105,13 @@ class Lab:
         for old in os.listdir(runs):
             if old.endswith(".lock"):
                 _remove_if_dead(os.path.join(runs, old[:-5]))
-        folder = tempfile.mkdtemp(prefix="run-", dir=runs)
-        os.chmod(folder, 0o711)
-        self.lock = open(folder + ".lock", "w", encoding="utf-8")
-        _try_lock(self.lock)
-        return folder
+        while True:
+            folder = tempfile.mkdtemp(prefix="run-", dir=runs)
+            os.chmod(folder, 0o711)
+            self.lock = open(folder + ".lock", "w", encoding="utf-8")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+            if os.path.exists(folder):  # another run that began just then may have taken it for dead
+                return folder
 
     def _start_switch(self):
         switch = subprocess.Popen(["unshare", "--net", "--kill-child", "--fork", "sleep", "infinity"],
