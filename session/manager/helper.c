@@ -153,6 +153,18 @@ moss_tidy_error (GError *error)
   return error;
 }
 
+/* GIO's own words say nothing of what broke. */
+static GError *
+explain_broken (GError *error)
+{
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED))
+    return moss_tidy_error (error);
+  g_error_free (error);
+  return g_error_new (MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FAILED,
+                      _("Moss's system service (moss-sandboxd) can't be reached: %s"),
+                      _("it ended in the middle of its work"));
+}
+
 GVariant *
 moss_helper_call (MossHelper *helper, const char *method, GVariant *parameters,
                   const char *reply_type, GUnixFDList *fds_in, GUnixFDList **fds_out,
@@ -169,7 +181,7 @@ moss_helper_call (MossHelper *helper, const char *method, GVariant *parameters,
       connection, NULL, PATH, INTERFACE, method, sunk, G_VARIANT_TYPE (reply_type),
       G_DBUS_CALL_FLAGS_NONE, TIMEOUT_MS, fds_in, fds_out, NULL, &local);
   if (reply == NULL)
-    g_propagate_error (error, moss_tidy_error (local));
+    g_propagate_error (error, explain_broken (local));
   return reply;
 }
 

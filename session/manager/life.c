@@ -140,6 +140,20 @@ freshen (MossManager *manager, gpointer data)
   moss_preflight_refresh (manager, id);
 }
 
+/* Takes what sandboxd said. */
+static void
+fail_to_start (MossLaunch *launch, GError *from, GError **error)
+{
+  if (g_error_matches (from, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_NOT_FOUND))
+    {
+      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_NOT_FOUND,
+                   _("There is no app “%s” on this computer"), (char *) launch->argv->pdata[0]);
+      g_error_free (from);
+      return;
+    }
+  g_propagate_prefixed_error (error, from, _("%s can't be started: "), launch->name);
+}
+
 char *
 moss_run (MossManager *manager, const char *what, const char *const *arguments, GVariant *files,
           GUnixFDList *fds, GVariant *options, GError **error)
@@ -147,6 +161,7 @@ moss_run (MossManager *manager, const char *what, const char *const *arguments, 
   g_autoptr (MossLaunch) launch = moss_launch_find (what, arguments, error);
   g_autofree char *id = g_uuid_string_random ();
   g_autoptr (GVariant) reply = NULL;
+  GError *local = NULL;
 
   if (launch == NULL)
     return NULL;
@@ -158,10 +173,10 @@ moss_run (MossManager *manager, const char *what, const char *const *arguments, 
   show_started (manager, id, launch, options);
   reply = moss_helper_call (manager->helper, "Create",
                             g_variant_new ("(s@a{sv})", id, create_options (launch, options)),
-                            "()", NULL, NULL, error);
+                            "()", NULL, NULL, &local);
   if (reply == NULL)
     {
-      g_prefix_error (error, _("%s can't be started: "), launch->name);
+      fail_to_start (launch, local, error);
       moss_registry_remove (manager->registry, id);
       moss_helper_do (manager->helper, "Remove", id, NULL);
       return NULL;

@@ -72,6 +72,8 @@ GPtrArray *moss_registry_list (MossRegistry *registry, uid_t owner);
 gboolean moss_sandbox_open_files (MossSandbox *sandbox, gboolean create, GError **error);
 /* The same for a new sandbox, with a home and what else is its own. */
 gboolean moss_sandbox_make_files (MossSandbox *sandbox, GError **error);
+/* Forgets what overlayfs noted of the files: before a mount, when the upper was written to. */
+gboolean moss_sandbox_clear_work (MossSandbox *sandbox, GError **error);
 /* Mounts base, runtime and upper; returns the path of the mount point (free with
  * g_free()), which is ours alone. Undone by moss_sandbox_unmount(). */
 char *moss_sandbox_mount (MossSandbox *sandbox, GError **error);

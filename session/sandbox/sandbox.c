@@ -405,6 +405,18 @@ remove_tree (const char *path)
   return rmdir (path) == 0;
 }
 
+/* The kernel refuses an index of files that a layer has put others in the place of. */
+gboolean
+moss_sandbox_clear_work (MossSandbox *sandbox, GError **error)
+{
+  g_autofree char *work = files_path (sandbox, "work");
+
+  if (remove_tree (work))
+    return ensure_dir (work, 0755, error);
+  return moss_sandbox_fail_errno (error, errno, "Can't empty the work directory of sandbox %s",
+                                  sandbox->id);
+}
+
 gboolean
 moss_sandbox_remove (MossSandbox *sandbox, GError **error)
 {

@@ -280,7 +280,8 @@ clone_child (Child *child, int cgroup_fd, int *pidfd)
   return pid;
 }
 
-/* Reads what moss-init has to say until it closes the pipe: "ok" or why not. */
+/* Reads what moss-init has to say until it closes the pipe: "ok", or why not; a question mark and
+ * a program's name: there is none of this name. */
 static gboolean
 wait_until_ready (int fd, const char *name, GError **error)
 {
@@ -304,7 +305,13 @@ wait_until_ready (int fd, const char *name, GError **error)
     return TRUE;
   for (gsize i = 0; i < used; i++)
     if (!g_ascii_isprint (text[i]))
-      text[i] = '?';
+      text[i] = '_';
+  if (used > 0 && text[0] == '?')
+    {
+      g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_NOT_FOUND,
+                   "There is no program \"%s\"", text + 1);
+      return FALSE;
+    }
   g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_FAILED, "%s did not start: %s", name,
                used > 0 ? text : "its sandbox ended or did not answer");
   return FALSE;

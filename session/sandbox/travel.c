@@ -733,7 +733,7 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   gboolean ok;
 
   fill_config (&config, sandbox);
-  if (!moss_sandbox_open_cgroup (sandbox, error)
+  if (!moss_sandbox_open_cgroup (sandbox, error) || !moss_sandbox_clear_work (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;
   ok = moss_criu_restore (&config, dir->fd, root, sandbox->cgroup_fd, &pid, stats, &local);

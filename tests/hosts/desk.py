@@ -147,23 +147,29 @@ def sandboxed(machine):
     return found
 
 
-def inside(machine, path, program="moss-init"):
-    """Contents of a file inside the machine's sandboxes, as the apps see it: one a sandbox."""
+def inside_each(machine, path):
+    """(pid, contents) of a file inside the machine's sandboxes, as the apps see it."""
     texts = []
     for pid, name in sandboxed(machine):
-        if name == program:
+        if name == "moss-init":
             try:
                 with open(f"/proc/{pid}/root{path}", encoding="utf-8") as file:
-                    texts.append(file.read())
+                    texts.append((pid, file.read()))
             except OSError:
                 pass
     return texts
 
 
+def inside(machine, path):
+    """The same without the pids."""
+    return [text for _, text in inside_each(machine, path)]
+
+
 class Watch(threading.Thread):
     """Looks at the counters on all machines all the time and remembers who counted when.
 
-    A copy runs where its counter grows. changes: (time, machine name, nonce, count)."""
+    A copy runs where its counter grows while its pid 1 stays the same: another try of a restore
+    brings a newer file and has not run. changes: (time, machine name, nonce, count)."""
 
     def __init__(self, desk, pause=0.01):
         super().__init__(daemon=True)
@@ -177,16 +183,16 @@ class Watch(threading.Thread):
     def run(self):
         while not self.ending.is_set():
             for machine in self.desk.machines():
-                for text in inside(machine, "/home/moss/count"):
-                    self.note(machine.name, text.split())
+                for pid, text in inside_each(machine, "/home/moss/count"):
+                    self.note(machine.name, pid, text.split())
             time.sleep(self.pause)
 
-    def note(self, name, fields):
+    def note(self, name, pid, fields):
         if len(fields) != 2:
             return
         nonce, count = fields[0], int(fields[1])
-        before = self.last.get((name, nonce))
-        self.last[(name, nonce)] = count
+        before = self.last.get((name, pid, nonce))
+        self.last[(name, pid, nonce)] = count
         if before is not None and count != before:
             self.changes.append((time.monotonic(), name, nonce, count))
 

@@ -434,6 +434,25 @@ def test_an_aborted_move_goes_on_at_the_source(one, other):
     one.end(name)
 
 
+def test_one_that_was_ended_is_restored_in_its_place(one, other):
+    """Its files stand there, newer than the snapshot; and as often as one likes."""
+    name = one.create("/bin/sh", "-c", "mkdir ~/d; echo old >~/d/f; echo old >/etc/mine; " + LOOP)
+    one.goes_on(name)
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    frozen = one.count(name)
+    one.ctl("Thaw", name)
+    one.goes_on(name)
+    for _ in range(3):
+        one.ctl("Kill", name)
+        shutil.rmtree(f"{one.home(name)}/d")
+        one.ctl("Restore", name, place)
+        assert one.count(name) == frozen and one.read(name, "d/f") == "old\n"
+        one.ctl("Thaw", name)
+        one.goes_on(name)
+    one.end(name)
+
+
 def test_damaged_images_are_refused(one, other):
     name = one.create("/bin/sh", "-c", LOOP)
     place = folder(one, "dump")

@@ -34,14 +34,14 @@ static const char bus_config[]
       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>\n"
       "<limit name=\"reply_timeout\">120000</limit></busconfig>\n";
 
-/* Says which step failed by its number and errno; the parent makes a sentence of it. */
+/* Says which step failed and why; the parent makes a sentence of it. */
 static _Noreturn void
 child_fail (int report, const char *step)
 {
   char text[200];
   int n = snprintf (text, sizeof text, "%s: %s", step, strerror (errno));
 
-  if (write (report, text, n) < 0)
+  if (write (report, text, n < (int) sizeof text ? n : (int) sizeof text - 1) < 0)
     _exit (126);
   _exit (127);
 }
@@ -77,6 +77,21 @@ child_open_log (void)
   dup2 (log, 2);
 }
 
+/* A question mark and the name: there is no such program. */
+static _Noreturn void
+child_fail_to_start (int report, const char *program)
+{
+  bool missing = errno == ENOENT && (strchr (program, '/') == NULL || access (program, F_OK) != 0);
+  char text[200];
+  int n = snprintf (text, sizeof text, "?%s", program);
+
+  if (!missing)
+    child_fail (report, program);
+  if (write (report, text, n < (int) sizeof text ? n : (int) sizeof text - 1) < 0)
+    _exit (126);
+  _exit (127);
+}
+
 static _Noreturn void
 child_main (char *const *argv, const char *cwd, int keep_fd, int report)
 {
@@ -92,7 +107,7 @@ child_main (char *const *argv, const char *cwd, int keep_fd, int report)
   if (keep_fd >= 0)
     fcntl (keep_fd, F_SETFD, 0);
   execvp (argv[0], argv);
-  child_fail (report, argv[0]);
+  child_fail_to_start (report, argv[0]);
 }
 
 pid_t
