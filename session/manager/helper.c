@@ -64,6 +64,7 @@ moss_helper_new (const char *socket)
 {
   MossHelper *helper = g_object_new (MOSS_TYPE_HELPER, NULL);
 
+  moss_move_error_quark (); /* what it answers is known by name only once this was called */
   if (socket == NULL)
     socket = g_getenv ("MOSS_SANDBOXD_SOCKET");
   helper->socket = g_strdup (socket ? socket : "/run/moss/sandboxd.sock");
