@@ -9,6 +9,7 @@
 #include "arrival.h"
 #include "core/crypto/suite.h"
 #include "service.h"
+#include "session/tray/tray.h"
 #include "supervise.h"
 
 #include <glib-unix.h>
@@ -307,6 +308,7 @@ run (GDBusConnection *bus)
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) children = NULL;
   MossManager *manager = make_manager (bus, &error);
+  MossTray *tray;
 
   if (manager == NULL || !moss_service_export (manager, &error) || !own_name (bus, &error))
     {
@@ -324,7 +326,9 @@ run (GDBusConnection *bus)
   g_signal_connect (manager->helper, "connected", G_CALLBACK (on_helper_connected), manager);
   moss_manager_spawn (manager, "recover", recover_all, NULL);
   g_timeout_add_seconds (PENDING_INTERVAL_S, on_pending_timer, manager);
+  tray = moss_tray_start (bus);
   g_main_loop_run (manager->loop);
+  moss_tray_stop (tray);
   for (guint i = children->len; i > 0; i--)
     moss_child_end (children->pdata[i - 1]);
   g_dbus_connection_flush_sync (bus, NULL, NULL);
