@@ -11,6 +11,7 @@
 static GDBusConnection *bus;
 static MossDBusSession1 *session;
 static MossDBusNet1 *net;
+static MossDBusFiles1 *files;
 
 /* Without the autolaunch that GDBus would try: a bus of its own has no session on it. */
 static gboolean
@@ -76,9 +77,40 @@ moss_cli_get_net (GError **error)
   return net;
 }
 
+/* Its properties are known only when it runs. */
+static gboolean
+check_files (MossDBusFiles1 *proxy, GError **error)
+{
+  g_autofree char *owner = g_dbus_proxy_get_name_owner (G_DBUS_PROXY (proxy));
+  gboolean other = owner != NULL && moss_dbus_files1_get_mount_state (proxy) == NULL;
+
+  if (owner != NULL && !other)
+    return TRUE;
+  return moss_cli_fail (error, MOSS_CLI_NET,
+                        g_error_new_literal (G_DBUS_ERROR,
+                                             other ? G_DBUS_ERROR_UNKNOWN_INTERFACE
+                                                   : G_DBUS_ERROR_SERVICE_UNKNOWN, ""));
+}
+
+MossDBusFiles1 *
+moss_cli_get_files (GError **error)
+{
+  GError *cause = NULL;
+
+  if (files == NULL && connect_bus (error))
+    {
+      files = moss_dbus_files1_proxy_new_sync (bus, G_DBUS_PROXY_FLAGS_NONE, "org.moss.Net1",
+                                               "/org/moss/Files", NULL, &cause);
+      if (files == NULL)
+        moss_cli_fail (error, MOSS_CLI_NET, cause);
+    }
+  return files != NULL && check_files (files, error) ? files : NULL;
+}
+
 void
 moss_cli_disconnect (void)
 {
+  g_clear_object (&files);
   g_clear_object (&session);
   g_clear_object (&net);
   g_clear_object (&bus);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include "moss-dbus-files.h"
 #include "moss-dbus-net.h"
 #include "moss-dbus-session.h"
 
@@ -67,6 +68,7 @@ gboolean moss_cli_parse (MossCall *call, const GOptionEntry *entries, MossCliPar
 /* The services; borrowed, NULL with the error set when there is no session bus. */
 MossDBusSession1 *moss_cli_get_session (GError **error);
 MossDBusNet1 *moss_cli_get_net (GError **error);
+MossDBusFiles1 *moss_cli_get_files (GError **error);
 void moss_cli_disconnect (void);
 
 /* aa{sv} of the sandboxes and of the devices; free with g_variant_unref(). */
@@ -98,6 +100,7 @@ gboolean moss_verb_files (MossCall *call, GError **error);
 gboolean moss_verb_cat (MossCall *call, GError **error);
 gboolean moss_verb_save_out (MossCall *call, GError **error);
 gboolean moss_verb_device (MossCall *call, GError **error);
+gboolean moss_verb_net (MossCall *call, GError **error);
 gboolean moss_verb_complete (MossCall *call, GError **error);
 
 G_END_DECLS

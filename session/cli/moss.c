@@ -37,6 +37,8 @@ static const MossVerb verbs[] = {
     moss_verb_save_out },
   { "device", N_ ("[list|id|add ADDRESS FINGERPRINT|remove DEVICE]"),
     N_ ("Show, add and remove devices"), moss_verb_device },
+  { "net", N_ ("[status|conflicts|resolve|versions|restore|keep|pause|send] …"),
+    N_ ("Show the files on /net, and what can be done about them"), moss_verb_net },
   { "status", "", N_ ("Say how Moss is"), moss_verb_status },
   { "logout", "", N_ ("Save every app and end the session"), moss_verb_logout },
   { "help", N_ ("[VERB]"), N_ ("Explain moss, or one of its verbs"), moss_verb_help },
