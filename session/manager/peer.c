@@ -8,6 +8,8 @@
 
 #include <glib/gi18n.h>
 
+#define MAX_REPORT (16u << 10)
+
 typedef GVariant *(*Handler) (MossManager *manager, const char *device, GVariant *body,
                               GError **error);
 
@@ -122,6 +124,22 @@ on_news (MossManager *manager, const char *device, GVariant *body, GError **erro
   return empty ();
 }
 
+/* What the move cost, as the source measured it. */
+static GVariant *
+on_report (MossManager *manager, const char *device, GVariant *body, GError **error)
+{
+  g_autoptr (MossMoveRow) row = find_move (manager, device, body, error);
+  g_autoptr (GVariant) report = NULL;
+
+  if (row == NULL)
+    return NULL;
+  report = g_variant_lookup_value (body, "report", G_VARIANT_TYPE_VARDICT);
+  if (report != NULL && g_variant_get_size (report) <= MAX_REPORT
+      && moss_registry_has (manager->registry, row->sandbox))
+    moss_registry_set (manager->registry, row->sandbox, "report", report, NULL);
+  return empty ();
+}
+
 /* What a pre-flight wants to know of this device. */
 static GVariant *
 on_check (MossManager *manager, const char *device, GVariant *body, GError **error)
@@ -153,6 +171,7 @@ static const struct
   { "move.bring", on_bring },
   { "move.picture", on_picture },
   { "move.check", on_check },
+  { "move.report", on_report },
   { "sandbox.where", on_where },
   { "sandbox.news", on_news },
 };

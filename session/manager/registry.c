@@ -56,10 +56,22 @@ tell_news (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* One that is still being put together has no state yet; nobody is told of it before it has. */
+static gboolean
+has_state (GHashTable *fields)
+{
+  GVariant *state = fields == NULL ? NULL : g_hash_table_lookup (fields, "state");
+
+  return state != NULL && g_variant_is_of_type (state, G_VARIANT_TYPE_STRING)
+         && *g_variant_get_string (state, NULL) != '\0';
+}
+
 /* The lock is held. Many changes at once are told once. */
 static void
 add_news (MossRegistry *registry, const char *id, gboolean removed)
 {
+  if (!has_state (g_hash_table_lookup (registry->sandboxes, id)))
+    return;
   g_hash_table_insert (registry->news, g_strdup (id), GINT_TO_POINTER (removed));
   if (registry->news_source == 0)
     registry->news_source = g_idle_add_full (G_PRIORITY_DEFAULT, tell_news,
@@ -292,7 +304,8 @@ moss_registry_list (MossRegistry *registry)
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
   g_hash_table_iter_init (&iter, registry->sandboxes);
   while (g_hash_table_iter_next (&iter, NULL, &fields))
-    g_variant_builder_add_value (&builder, to_variant (fields, FALSE, TRUE));
+    if (has_state (fields))
+      g_variant_builder_add_value (&builder, to_variant (fields, FALSE, TRUE));
   return g_variant_builder_end (&builder);
 }
 

@@ -340,6 +340,32 @@ log_report (Sending *sending, GVariant *report)
   g_message ("%s moved to %s: %s", sending->name, sending->device_name, text);
 }
 
+static void
+tell_report (MossManager *manager, gpointer data)
+{
+  g_autoptr (GVariant) told = data; /* (ssa{sv}): device, move, report */
+  g_autoptr (GVariant) report = NULL, reply = NULL;
+  const char *device, *move;
+
+  g_variant_get (told, "(&s&s@a{sv})", &device, &move, &report);
+  reply = moss_net_call (manager->net, device, "move.report",
+                         g_variant_new_parsed ("{'move': <%s>, 'report': <%@a{sv}>}", move, report),
+                         OFFER_TIMEOUT_MS, NULL);
+}
+
+/* What it cost is shown on both sides; the other one can't measure it. */
+static void
+share_report (Sending *sending, GVariant *report)
+{
+  MossManager *manager = sending->manager;
+
+  if (moss_registry_has (manager->registry, sending->id))
+    moss_registry_set (manager->registry, sending->id, "report", report, NULL);
+  moss_manager_spawn (manager, "report", tell_report,
+                      g_variant_ref_sink (g_variant_new ("(ss@a{sv})", sending->device,
+                                                         sending->move, report)));
+}
+
 /* It lives there: what is left here is a snapshot, which makes the way back short. */
 static void
 leave_behind (Sending *sending)
@@ -408,6 +434,7 @@ release (Sending *sending, GError **error)
   moss_stages_mark (&sending->stages, "resume");
   report = g_variant_ref_sink (make_report (sending, alive));
   log_report (sending, report);
+  share_report (sending, report);
   leave_behind (sending);
   return g_steal_pointer (&report);
 }

@@ -9,7 +9,6 @@ both shells open as windows on it, and the dragging is yours.
 import argparse
 import json
 import os
-import re
 import sys
 import time
 
@@ -22,7 +21,6 @@ import screen as screens  # noqa: E402
 import visible  # noqa: E402
 
 SIZE = "1600x1000"
-REPORT = re.compile(r"freeze-ms': <([\d.]+)>, 'bytes-sent': <uint64 (\d+)>")
 
 
 class Demo:
@@ -69,9 +67,10 @@ class Demo:
         there.raise_window(app.sandbox)
         self.shoot(f"{app.name}-3-after")
         kept, seen = app.after(there, there.window(app.sandbox))
-        freeze_ms, bytes_sent = REPORT.findall(self.source.log("session"))[-1]
+        report = hosts.wait_until("the move's report", lambda: desks.sandboxes(self.target).get(
+            app.sandbox, {}).get("report"), 10)
         return {"app": app.name, "moved": True, "state_kept": kept, "seen": seen,
-                "freeze_ms": round(float(freeze_ms), 1), "bytes_sent": int(bytes_sent)}
+                "freeze_ms": round(report["freeze-ms"], 1), "bytes_sent": report["bytes-sent"]}
 
     def run(self):
         self.wait_tiles()

@@ -61,6 +61,9 @@ def test_counter_goes_and_comes_back(desk):
     assert 0 < report["freeze-ms"] < 5000, report
     assert report["bytes-sent"] > 0 and report["image-bytes"] > 0, report
     assert {"dump", "compare", "there-restore"} <= {name for name, _ in report["stages"]}, report
+    for machine in (desktop, laptop):
+        hosts.wait_until(f"{machine.name} shows the report", seconds=5, check=lambda one=machine:
+                         desks.sandboxes(one)[sandbox].get("report") == report)
     before = count(laptop, nonce)[1]
     desktop.moss("bring", sandbox)
     assert_counts(desktop, nonce, before)

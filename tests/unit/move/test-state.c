@@ -101,6 +101,33 @@ count (MossRegistry *registry, const char *id, guint *n)
   *n += 1;
 }
 
+/* A sandbox is put together field by field: nobody sees it before it has a state. */
+static void
+test_without_state_it_is_not_shown (void)
+{
+  MossState *state = open_state ();
+  MossRegistry *registry = moss_registry_new (state);
+  g_autoptr (GVariant) before = NULL, after = NULL;
+  guint n = 0;
+
+  g_signal_connect (registry, "changed", G_CALLBACK (count), &n);
+  moss_registry_set (registry, "id-5", "name", g_variant_new_string ("Notes"), NULL);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  before = g_variant_ref_sink (moss_registry_list (registry));
+  g_assert_cmpuint (n, ==, 0);
+  g_assert_cmpuint (g_variant_n_children (before), ==, 0);
+  moss_registry_set (registry, "id-5", "state", g_variant_new_string ("arriving"), NULL);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  after = g_variant_ref_sink (moss_registry_list (registry));
+  g_assert_cmpuint (n, ==, 1);
+  g_assert_cmpuint (g_variant_n_children (after), ==, 1);
+  moss_registry_remove (registry, "id-5");
+  g_object_unref (registry);
+  moss_state_free (state);
+}
+
 /* Many changes at once are one piece of news; the same value again is none. */
 static void
 test_news_are_gathered (void)
@@ -111,7 +138,8 @@ test_news_are_gathered (void)
 
   g_signal_connect (registry, "changed", G_CALLBACK (count), &n);
   for (guint i = 0; i < 10; i++)
-    moss_registry_set (registry, "id-3", "progress", g_variant_new_double (i), NULL);
+    moss_registry_set (registry, "id-3", "state", g_variant_new_string ("running"), "progress",
+                       g_variant_new_double (i), NULL);
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpuint (n, ==, 1);
@@ -119,6 +147,7 @@ test_news_are_gathered (void)
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_assert_cmpuint (n, ==, 1);
+  moss_registry_remove (registry, "id-3");
   g_object_unref (registry);
   moss_state_free (state);
 }
@@ -157,6 +186,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/state/snapshots", test_snapshots);
   g_test_add_func ("/registry/outlives-a-restart", test_registry_outlives_a_restart);
   g_test_add_func ("/registry/news-are-gathered", test_news_are_gathered);
+  g_test_add_func ("/registry/without-state", test_without_state_it_is_not_shown);
   g_test_add_func ("/registry/one-thing-at-a-time", test_one_thing_at_a_time);
   status = g_test_run ();
   file = g_build_filename (directory, "session.db", NULL);
