@@ -30,6 +30,8 @@ typedef enum
   DROP_ROOT,
   GET_ROOT,
   ALL_ROOTS,
+  LIST_AFTER,
+  TOTAL,
   N_STATEMENTS
 } Statement;
 
@@ -52,6 +54,9 @@ static const char *const sql[N_STATEMENTS] = {
   [DROP_ROOT] = "DELETE FROM roots WHERE name = ?",
   [GET_ROOT] = "SELECT ids FROM roots WHERE name = ?",
   [ALL_ROOTS] = "SELECT ids FROM roots",
+  [LIST_AFTER] = "SELECT id, pack, offset, length, dedup, added FROM objects WHERE id > ?"
+                 " ORDER BY id LIMIT ?",
+  [TOTAL] = "SELECT count (*), coalesce (sum (length), 0) FROM objects",
 };
 
 static const char schema[] =
@@ -358,6 +363,42 @@ moss_index_each (MossIndex *index,
     }
   sqlite3_reset (statement);
   return result == SQLITE_DONE || fail (index, result, error);
+}
+
+/* @each: in the order of ids, for at most @max of those behind @after. */
+gboolean
+moss_index_list (MossIndex *index,
+                 const MossId *after,
+                 guint max,
+                 MossIndexEach each,
+                 gpointer user_data,
+                 GError **error)
+{
+  sqlite3_stmt *statement = bind (index, LIST_AFTER, "bi", after->bytes, (gint64) max);
+  MossEntry entry;
+  int result;
+
+  while ((result = sqlite3_step (statement)) == SQLITE_ROW)
+    {
+      if (read_entry (statement, &entry))
+        each (&entry, user_data);
+    }
+  sqlite3_reset (statement);
+  return result == SQLITE_DONE || fail (index, result, error);
+}
+
+void
+moss_index_total (MossIndex *index, guint64 *count, guint64 *bytes)
+{
+  sqlite3_stmt *statement = index->statements[TOTAL];
+
+  *count = *bytes = 0;
+  if (sqlite3_step (statement) == SQLITE_ROW)
+    {
+      *count = sqlite3_column_int64 (statement, 0);
+      *bytes = sqlite3_column_int64 (statement, 1);
+    }
+  sqlite3_reset (statement);
 }
 
 gboolean

@@ -48,6 +48,14 @@ gboolean moss_index_each (MossIndex *index,
                           gpointer user_data,
                           GError **error);
 
+gboolean moss_index_list (MossIndex *index,
+                          const MossId *after,
+                          guint max,
+                          MossIndexEach each,
+                          gpointer user_data,
+                          GError **error);
+void moss_index_total (MossIndex *index, guint64 *count, guint64 *bytes);
+
 gboolean moss_index_set_root (MossIndex *index,
                               const char *name,
                               const MossId *ids,

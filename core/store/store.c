@@ -216,14 +216,8 @@ load_packs (MossStore *store, GError **error)
   return TRUE;
 }
 
-/**
- * moss_store_open:
- * @dir: made, 0700, if it isn't there
- *
- * Returns: (transfer full): the store; %MOSS_STORE_ERROR_BUSY if another process has it
- */
-MossStore *
-moss_store_open (const char *dir, GError **error)
+static MossStore *
+open_store (const char *dir, gboolean blind, GError **error)
 {
   g_autoptr (MossStore) store = g_new0 (MossStore, 1);
 
@@ -242,7 +236,7 @@ moss_store_open (const char *dir, GError **error)
       return NULL;
     }
   if (!moss_crypto_init (error) || !take_lock (store, error) ||
-      !load_dedup_key (store, error))
+      (!blind && !load_dedup_key (store, error)))
     return NULL;
   store->index = open_index (store, error);
   if (store->index == NULL || !moss_index_begin (store->index, FALSE, error))
@@ -255,6 +249,30 @@ moss_store_open (const char *dir, GError **error)
   if (!moss_index_commit (store->index, error))
     return NULL;
   return g_steal_pointer (&store);
+}
+
+/**
+ * moss_store_open:
+ * @dir: made, 0700, if it isn't there
+ *
+ * Returns: (transfer full): the store; %MOSS_STORE_ERROR_BUSY if another process has it
+ */
+MossStore *
+moss_store_open (const char *dir, GError **error)
+{
+  return open_store (dir, FALSE, error);
+}
+
+/**
+ * moss_store_open_blind:
+ *
+ * As moss_store_open(), for a machine that keeps objects of others: there is no key in @dir,
+ * and only the raw functions, the list and moss_store_remove() are of use.
+ */
+MossStore *
+moss_store_open_blind (const char *dir, GError **error)
+{
+  return open_store (dir, TRUE, error);
 }
 
 MossStore *

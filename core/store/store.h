@@ -20,6 +20,7 @@ typedef struct
 typedef void (*MossStoreMade) (const MossId *id, GBytes *sealed, gpointer user_data);
 
 MossStore *moss_store_open (const char *dir, GError **error);
+MossStore *moss_store_open_blind (const char *dir, GError **error);
 MossStore *moss_store_ref (MossStore *store);
 void moss_store_unref (MossStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossStore, moss_store_unref)
@@ -51,6 +52,24 @@ gboolean moss_store_put_raw (MossStore *store,
                              const MossId *id,
                              MossId *made,
                              GError **error);
+
+typedef struct
+{
+  MossId id;
+  guint32 length; /* of the ciphertext */
+} MossListed;
+
+gboolean moss_store_get_length (MossStore *store, const MossId *id, guint32 *length);
+GArray *moss_store_list (MossStore *store, const MossId *after, guint max, GError **error);
+gboolean moss_store_total (MossStore *store,
+                           guint64 *count,
+                           guint64 *bytes,
+                           GError **error);
+gboolean moss_store_remove (MossStore *store,
+                            const MossId *ids,
+                            gsize count,
+                            guint64 *removed_bytes,
+                            GError **error);
 
 gboolean moss_store_flush (MossStore *store, GError **error);
 gboolean moss_store_sync (MossStore *store, GError **error);

@@ -474,6 +474,61 @@ test_object (gconstpointer data)
     }
 }
 
+/* A store without a dedup key lists, counts and removes; what was removed gives back its room. */
+static void
+test_blind (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *dir = g_build_filename (fixture->dir, "blind", NULL);
+  g_autofree char *key = g_build_filename (dir, "dedup-key", NULL);
+  g_autoptr (MossStore) blind = moss_store_open_blind (dir, NULL);
+  g_autoptr (GArray) all = NULL;
+  g_autoptr (GArray) rest = NULL;
+  g_autoptr (GError) error = NULL;
+  MossId none = { { 0 } };
+  guint64 count, bytes, removed, freed, total = 0;
+  guint32 length;
+
+  g_assert_nonnull (blind);
+  for (guint i = 0; i < 200; i++)
+    {
+      g_autofree guint8 *plain = content (i, 100 * 1000);
+      g_autoptr (GBytes) sealed = NULL;
+      MossRef ref;
+
+      g_assert_true (moss_store_put (fixture->store, plain, 100 * 1000, &ref, NULL));
+      sealed = moss_store_get_raw (fixture->store, &ref.id, NULL);
+      g_assert_true (moss_store_put_raw (blind, sealed, &ref.id, NULL, NULL));
+      g_assert_true (moss_store_get_length (blind, &ref.id, &length));
+      g_assert_cmpuint (length, ==, g_bytes_get_size (sealed));
+      total += length;
+    }
+  g_assert_false (g_file_test (key, G_FILE_TEST_EXISTS));
+  g_assert_true (moss_store_total (blind, &count, &bytes, NULL));
+  g_assert_cmpuint (count, ==, 200);
+  g_assert_cmpuint (bytes, ==, total);
+  all = moss_store_list (blind, &none, 150, &error);
+  g_assert_cmpuint (all->len, ==, 150);
+  for (guint i = 1; i < all->len; i++)
+    g_assert_cmpint (memcmp (&g_array_index (all, MossListed, i - 1).id,
+                             &g_array_index (all, MossListed, i).id, sizeof (MossId)),
+                     <, 0);
+  rest = moss_store_list (blind, &g_array_index (all, MossListed, 149).id, 150, &error);
+  g_assert_cmpuint (rest->len, ==, 50);
+  for (guint i = 0; i < all->len; i++)
+    {
+      MossId id = g_array_index (all, MossListed, i).id;
+
+      g_assert_true (moss_store_remove (blind, &id, 1, &removed, NULL));
+      g_assert_cmpuint (removed, ==, g_array_index (all, MossListed, i).length);
+      g_assert_false (moss_store_has (blind, &id));
+    }
+  /* A grace without end collects nothing that wasn't removed. */
+  g_assert_true (moss_store_collect (blind, G_MAXINT64 / 4, 1 << 30, &freed, NULL));
+  g_assert_cmpuint (freed, >, total / 2);
+  for (guint i = 0; i < rest->len; i++)
+    g_assert_true (moss_store_has (blind, &g_array_index (rest, MossListed, i).id));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -486,6 +541,7 @@ main (int argc, char **argv)
   ADD ("torn-tail", test_torn_tail);
   ADD ("full-disk", test_full_disk);
   ADD ("raw", test_raw);
+  ADD ("blind", test_blind);
   ADD ("collect", test_collect);
   ADD ("root-of-nothing", test_root_of_nothing);
   ADD ("busy", test_busy);
