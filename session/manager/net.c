@@ -292,6 +292,12 @@ static void
 propagate (GError **error, GError *local, const char *service)
 {
   moss_tidy_error (local);
+  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    {
+      g_set_error_literal (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CANCELLED, "It was cancelled");
+      g_error_free (local);
+      return;
+    }
   if (g_error_matches (local, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (local, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER)
       || g_error_matches (local, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY)
@@ -305,6 +311,7 @@ propagate (GError **error, GError *local, const char *service)
   g_propagate_error (error, local);
 }
 
+/* What waits for another device gives up when the thread's current cancellable says so. */
 static GVariant *
 call (MossNet *net, const char *method, GVariant *parameters, const char *type, int timeout_ms,
       GUnixFDList *fds_in, GUnixFDList **fds_out, GError **error)
@@ -312,7 +319,8 @@ call (MossNet *net, const char *method, GVariant *parameters, const char *type, 
   GError *local = NULL;
   GVariant *reply = g_dbus_connection_call_with_unix_fd_list_sync (
       net->bus, NET_NAME, NET_PATH, NET_NAME, method, parameters, G_VARIANT_TYPE (type),
-      G_DBUS_CALL_FLAGS_NO_AUTO_START, timeout_ms, fds_in, fds_out, NULL, &local);
+      G_DBUS_CALL_FLAGS_NO_AUTO_START, timeout_ms, fds_in, fds_out,
+      g_cancellable_get_current (), &local);
 
   if (reply == NULL)
     propagate (error, local, "moss-netd");

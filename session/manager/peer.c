@@ -82,8 +82,11 @@ on_abort (MossManager *manager, const char *device, GVariant *body, GError **err
 {
   g_autoptr (MossMoveRow) row = find_move (manager, device, body, NULL);
 
-  if (row != NULL)
-    moss_move_drop (manager, row->move, MOSS_MOVE_EVENT_ABORTED);
+  if (row == NULL)
+    return empty ();
+  if (row->state == MOSS_MOVE_ARRIVING) /* what it still waits for need not come any more */
+    moss_registry_cancel (manager->registry, row->sandbox);
+  moss_move_drop (manager, row->move, MOSS_MOVE_EVENT_ABORTED);
   return empty ();
 }
 

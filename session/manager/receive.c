@@ -231,13 +231,13 @@ moss_receive_offer (MossManager *manager, const char *device, GVariant *body, GE
   return answer;
 }
 
-/* The arrival that a message is about, its sandbox claimed; NULL: nothing is claimed. */
+/* The arrival that a message is about, its sandbox claimed; NULL: nothing is claimed. While it is,
+ * what waits for the source ends when the source says that the move came to nothing. */
 static MossArrival *
 claim_arrival (MossManager *manager, const char *device, GVariant *body, const char **move,
-               GError **error)
+               GCancellable **claim, GError **error)
 {
   g_autoptr (MossMoveRow) row = NULL;
-  g_autoptr (GCancellable) claim = NULL;
   MossArrival *arrival;
 
   if (!get_id (body, "move", move, error))
@@ -245,15 +245,26 @@ claim_arrival (MossManager *manager, const char *device, GVariant *body, const c
   row = moss_state_find_move (manager->state, *move);
   if (row != NULL && g_str_equal (row->peer, device))
     {
-      claim = moss_registry_claim (manager->registry, row->sandbox, TRUE, NULL);
+      *claim = moss_registry_claim (manager->registry, row->sandbox, TRUE, NULL);
       arrival = moss_arrival_find (manager, *move);
       if (arrival != NULL)
-        return arrival;
+        {
+          g_cancellable_push_current (*claim);
+          return arrival;
+        }
       moss_registry_release (manager->registry, row->sandbox);
+      g_clear_object (claim);
     }
   g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_NOT_FOUND,
                _("The other device knows nothing of this move"));
   return NULL;
+}
+
+static void
+release_arrival (MossManager *manager, MossArrival *arrival, GCancellable *claim)
+{
+  g_cancellable_pop_current (claim);
+  moss_registry_release (manager->registry, arrival->id);
 }
 
 /* The manifest in a message, once all that can be said against it is not the case. */
@@ -331,13 +342,14 @@ GVariant *
 moss_receive_ahead (MossManager *manager, const char *device, GVariant *body, GError **error)
 {
   const char *move;
-  MossArrival *arrival = claim_arrival (manager, device, body, &move, error);
+  g_autoptr (GCancellable) claim = NULL;
+  MossArrival *arrival = claim_arrival (manager, device, body, &move, &claim, error);
   gboolean ok;
 
   if (arrival == NULL)
     return NULL;
   ok = take_ahead (manager, arrival, move, body, error);
-  moss_registry_release (manager->registry, arrival->id);
+  release_arrival (manager, arrival, claim);
   return ok ? g_variant_new_parsed ("@a{sv} {}") : NULL;
 }
 
@@ -387,7 +399,8 @@ GVariant *
 moss_receive_manifest (MossManager *manager, const char *device, GVariant *body, GError **error)
 {
   const char *move;
-  MossArrival *arrival = claim_arrival (manager, device, body, &move, error);
+  g_autoptr (GCancellable) claim = NULL;
+  MossArrival *arrival = claim_arrival (manager, device, body, &move, &claim, error);
   MossStages stages;
   gboolean ok;
 
@@ -396,7 +409,7 @@ moss_receive_manifest (MossManager *manager, const char *device, GVariant *body,
   moss_stages_begin (&stages);
   ok = moss_fault_error ("move.target.manifest", error)
        && restore (manager, move, arrival, body, &stages, error);
-  moss_registry_release (manager->registry, arrival->id);
+  release_arrival (manager, arrival, claim);
   if (ok)
     return g_variant_new_parsed ("{'restored': <true>, 'stages': <%@a(sd)>}",
                                  g_variant_builder_end (&stages.builder));

@@ -215,8 +215,12 @@ static gpointer
 load_known (gpointer data)
 {
   Sending *sending = data;
+  MossTaking *taking;
 
-  return moss_taking_begin (sending->manager, sending->id, sending->device);
+  g_cancellable_push_current (sending->cancellable);
+  taking = moss_taking_begin (sending->manager, sending->id, sending->device);
+  g_cancellable_pop_current (sending->cancellable);
+  return taking;
 }
 
 /* What the target says takes as long as loading the blocks that both know already. */
@@ -386,6 +390,35 @@ leave_behind (Sending *sending)
     g_message ("The snapshot of %s is not kept: %s", sending->name, error->message);
 }
 
+typedef struct
+{
+  char *device, *move;
+} Abort;
+
+static void
+tell_aborted (MossManager *manager, gpointer data)
+{
+  Abort *abort = data;
+  g_autoptr (GVariant) reply = moss_net_call (manager->net, abort->device, "move.abort",
+                                              g_variant_new_parsed ("{'move': <%s>}", abort->move),
+                                              OFFER_TIMEOUT_MS, NULL);
+
+  g_free (abort->device);
+  g_free (abort->move);
+  g_free (abort);
+}
+
+/* The other side may be busy with it for a while: whoever cancelled does not wait for that. */
+static void
+tell_aborted_later (Sending *sending)
+{
+  Abort *abort = g_new0 (Abort, 1);
+
+  abort->device = g_strdup (sending->device);
+  abort->move = g_strdup (sending->move);
+  moss_manager_spawn (sending->manager, "abort", tell_aborted, abort);
+}
+
 static void
 undo (Sending *sending)
 {
@@ -401,7 +434,11 @@ undo (Sending *sending)
   moss_registry_set (manager->registry, sending->id, "state", g_variant_new_string ("running"),
                      "progress", g_variant_new_double (0), "text", g_variant_new_string (""),
                      "device", g_variant_new_string (""), NULL);
-  if (actions & MOSS_MOVE_ACTION_TELL_ABORTED)
+  if (!(actions & MOSS_MOVE_ACTION_TELL_ABORTED))
+    return;
+  if (g_cancellable_is_cancelled (sending->cancellable))
+    tell_aborted_later (sending);
+  else
     {
       g_autoptr (GVariant) reply
           = moss_net_call (manager->net, sending->device, "move.abort", move_body (sending),
@@ -493,6 +530,23 @@ learn_files (Sending *sending)
       }
 }
 
+/* Until the last word is spoken, whatever waits for the other device can be cancelled; what
+ * sandboxd does is waited for, so that nothing is frozen after it was thawed. */
+static gboolean
+bring_to_release (Sending *sending, GError **error)
+{
+  gboolean ok;
+
+  g_cancellable_push_current (sending->cancellable);
+  ok = check_here (sending, error) && prepare (sending, error) && hand_over (sending, error);
+  g_cancellable_pop_current (sending->cancellable);
+  if (ok || !g_cancellable_is_cancelled (sending->cancellable))
+    return ok;
+  g_clear_error (error);
+  sending->refused = FALSE;
+  return check_cancel (sending, error);
+}
+
 static GVariant *
 send_once (MossManager *manager, const char *id, const char *device, GCancellable *cancellable,
            gboolean *again, GError **error)
@@ -508,7 +562,7 @@ send_once (MossManager *manager, const char *id, const char *device, GCancellabl
   moss_stages_begin (&sending.stages);
   sending.begun_us = sending.stages.last_us;
   sending.sent_before = moss_net_sent_bytes (manager->net, device);
-  if (check_here (&sending, error) && prepare (&sending, error) && hand_over (&sending, error))
+  if (bring_to_release (&sending, error))
     report = release (&sending, error);
   if (report == NULL && !sending.released)
     undo (&sending);

@@ -318,6 +318,18 @@ ask_source (MossManager *manager, MossMoveRow *row)
     moss_move_drop (manager, row->move, MOSS_MOVE_EVENT_ABORTED);
 }
 
+/* It stays here after all. */
+static void
+show_kept (MossManager *manager, const char *id)
+{
+  if (!moss_registry_is (manager->registry, id, "leaving")
+      && !moss_registry_is (manager->registry, id, "frozen"))
+    return;
+  moss_registry_set (manager->registry, id, "state", g_variant_new_string ("running"), "progress",
+                     g_variant_new_double (0), "text", g_variant_new_string (""), "device",
+                     g_variant_new_string (""), NULL);
+}
+
 static void
 act (MossManager *manager, MossMoveRow *row, guint actions, gboolean there)
 {
@@ -329,8 +341,9 @@ act (MossManager *manager, MossMoveRow *row, guint actions, gboolean there)
         g_message ("%s can't be started yet: %s", row->sandbox, error->message);
       return;
     }
-  if ((actions & MOSS_MOVE_ACTION_THAW) && there)
-    moss_helper_do (manager->helper, "Thaw", row->sandbox, NULL);
+  if ((actions & MOSS_MOVE_ACTION_THAW) && there
+      && moss_helper_do (manager->helper, "Thaw", row->sandbox, NULL))
+    show_kept (manager, row->sandbox); /* telling the target may take a while */
   if ((actions & MOSS_MOVE_ACTION_KILL) && there)
     kill_here (manager, row->sandbox);
   if (actions & MOSS_MOVE_ACTION_TELL_ABORTED)

@@ -161,6 +161,56 @@ def test_cancel_keeps_it_here(desk):
     end(desk, sandbox)
 
 
+def cancel_at(desk, machine, point):
+    """Cancels a move that waits for somebody at a step; how long that takes."""
+    desktop, laptop = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    desk.arm(machine, f"{point}:sleep=6000")
+    sending = desktop.popen(["moss", "send", sandbox, desk.ids["laptop"]])
+    time.sleep(1.5)
+    assert sending.poll() is None, point
+    began = time.monotonic()
+    desktop.call(*SESSION, "org.moss.Session1.Cancel", sandbox)
+    assert sending.wait(timeout=20) != 0
+    before = count(desktop, nonce)[1]
+    assert_counts(desktop, nonce, before)
+    took = time.monotonic() - began
+    desk.disarm(machine)
+    assert desks.state(desktop, sandbox) == "running", point
+    hosts.wait_until("the target forgets it", lambda: desks.state(laptop, sandbox) == ""
+                     and not desks.sandboxed(laptop), seconds=15)
+    end(desk, sandbox)
+    return took
+
+
+def test_cancel_acts_at_every_step(desk):
+    """Also while the other device is at it, and while the app stands still."""
+    _, laptop = pair_of(desk)
+    took = {point: cancel_at(desk, laptop, point) for point in
+            ("move.target.offered", "move.target.ahead", "move.target.manifest",
+             "move.target.fetched", "move.target.restored")}
+    assert max(took.values()) < 1.5, took
+
+
+def test_cancel_over_a_slow_link(desk):
+    desktop, _ = pair_of(desk)
+    sandbox = desks.run_app(desktop, "sh", "-c",
+                            "kept=$(head -c 20000000 /dev/urandom | base64); sleep 1000")
+    time.sleep(1.5)
+    desk.lab.limit("laptop", "4mbit")
+    try:
+        sending = desktop.popen(["moss", "send", sandbox, desk.ids["laptop"]])
+        time.sleep(3)
+        assert sending.poll() is None
+        began = time.monotonic()
+        desktop.call(*SESSION, "org.moss.Session1.Cancel", sandbox)
+        assert sending.wait(timeout=20) != 0 and time.monotonic() - began < 1.5
+        assert desks.state(desktop, sandbox) == "running"
+    finally:
+        desk.lab.limit("laptop", "")
+    end(desk, sandbox)
+
+
 def test_snapshot_go_back_and_copy(desk):
     desktop, _ = pair_of(desk)
     sandbox, nonce = start_counter(desktop)
