@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* moss-agent: the only holder of this device's signing key.
+/* moss-agent: the only holder of this device's keys and of the person's.
  *
- * Policy: whoever is on the user's session bus may ask for a signature, but only in one of the
- * domains below, so that nothing signed for one purpose can be shown for another. The key is
- * given to nobody. The process can't be traced or dumped by others of the same user, its
- * secrets are in locked memory. It opens no file but its own and no socket but the bus. */
+ * Policy: whoever is on the user's session bus may ask for a signature, but only in the domains
+ * that service.c names, so that nothing signed for one purpose can be shown for another; those
+ * of an identity only while this device is alive in it. No signing or exchange key and no key
+ * of the person is given to anybody: netd gets what was derived from them for the trees, and
+ * only while it is unlocked. Statements of the identity are made here and nowhere else, and
+ * what comes from elsewhere is verified from its first byte before it is kept: nothing on the
+ * bus can put a chain here that contradicts what was seen. Secrets are sealed on the disk under
+ * a passphrase or the keyring, as the person chose. The process can't be traced or dumped by
+ * others of the same user, its secrets are in locked memory. It opens no file but its own and
+ * no socket but the bus. */
 #define G_LOG_DOMAIN "moss-agent"
 
-#include "core/agent/key.h"
+#include "core/agent/service.h"
 #include "core/state.h"
-
-#include "moss-dbus-agent.h"
 
 #include <glib-unix.h>
 #include <locale.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-static const char *const domains[] = { "moss-snapshot-1", "moss-link-1", NULL };
-
-enum
-{
-  MESSAGE_MAX = 64 * 1024 * 1024,
-};
-
 typedef struct
 {
-  MossSigningKey key;
-  MossDBusAgent1 *interface;
+  MossAgentService service;
   GMainLoop *loop;
   int status;
 } Agent;
@@ -41,48 +37,15 @@ forbid_dumps (void)
     g_warning ("memory dumps can't be forbidden");
 }
 
-static GVariant *
-byte_array (GBytes *bytes)
-{
-  return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
-}
-
-static gboolean
-on_handle_sign (MossDBusAgent1 *interface,
-                GDBusMethodInvocation *invocation,
-                const char *domain,
-                GVariant *message,
-                Agent *agent)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) signature = NULL;
-  gsize length;
-  const guint8 *bytes = g_variant_get_fixed_array (message, &length, 1);
-
-  if (!g_strv_contains (domains, domain) || length > MESSAGE_MAX)
-    {
-      g_dbus_method_invocation_return_error (invocation, G_DBUS_ERROR,
-                                             G_DBUS_ERROR_ACCESS_DENIED,
-                                             "the agent doesn't sign for “%s”", domain);
-      return TRUE;
-    }
-  signature = moss_sign_domain (agent->key.suite, agent->key.secret, domain, bytes, length,
-                                &error);
-  if (signature == NULL)
-    g_dbus_method_invocation_return_gerror (invocation, error);
-  else
-    moss_dbus_agent1_complete_sign (interface, invocation, byte_array (signature));
-  return TRUE;
-}
-
 static void
 on_bus_acquired (GDBusConnection *connection, const char *name, gpointer user_data)
 {
   Agent *agent = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (agent->interface),
-                                         connection, "/org/moss/Agent", &error))
+  if (!g_dbus_interface_skeleton_export (
+          G_DBUS_INTERFACE_SKELETON (agent->service.interface), connection,
+          "/org/moss/Agent", &error))
     g_warning ("/org/moss/Agent: %s", error->message);
 }
 
@@ -104,21 +67,14 @@ on_signal (gpointer user_data)
 }
 
 static gboolean
-load_key (const char *state, MossSigningKey *key, GError **error)
+load (MossAgentService *service, const char *state, GError **error)
 {
-  g_autofree char *dir = moss_state_dir (state, "agent", error);
-  g_autofree char *path = NULL;
-  g_autoptr (GError) local = NULL;
+  g_autofree char *keys = moss_state_dir (state, "agent", error);
+  g_autofree char *identity = keys == NULL ? NULL : moss_state_dir (state, "identity", error);
 
-  if (dir == NULL)
-    return FALSE;
-  path = g_build_filename (dir, "signing-key", NULL);
-  if (moss_signing_key_load (path, key, &local))
-    return TRUE;
-  if (g_error_matches (local, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
-    return moss_signing_key_make (path, key, error);
-  g_propagate_error (error, g_steal_pointer (&local));
-  return FALSE;
+  return identity != NULL &&
+         moss_agent_keys_load_or_make (&service->keys, keys, error) &&
+         moss_agent_identity_load (&service->identity, &service->keys, identity, error);
 }
 
 static int
@@ -127,10 +83,7 @@ run (Agent *agent)
   guint owner;
 
   agent->loop = g_main_loop_new (NULL, FALSE);
-  agent->interface = moss_dbus_agent1_skeleton_new ();
-  moss_dbus_agent1_set_suite (agent->interface, agent->key.suite);
-  moss_dbus_agent1_set_public_key (agent->interface, byte_array (agent->key.public_key));
-  g_signal_connect (agent->interface, "handle-sign", G_CALLBACK (on_handle_sign), agent);
+  moss_agent_service_start (&agent->service);
   owner = g_bus_own_name (G_BUS_TYPE_SESSION, "org.moss.Agent1",
                           G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE, on_bus_acquired, NULL,
                           on_name_lost, agent, NULL);
@@ -138,7 +91,6 @@ run (Agent *agent)
   g_unix_signal_add (SIGINT, on_signal, agent);
   g_main_loop_run (agent->loop);
   g_bus_unown_name (owner);
-  g_object_unref (agent->interface);
   g_main_loop_unref (agent->loop);
   return agent->status;
 }
@@ -149,9 +101,9 @@ main (int argc, char **argv)
   g_autofree char *state = NULL;
   g_autoptr (GError) error = NULL;
   Agent agent = { 0 };
-  int status;
+  int status = 1;
   GOptionEntry entries[] = {
-    { "state", 0, 0, G_OPTION_ARG_FILENAME, &state, "Where the key is kept", "DIR" },
+    { "state", 0, 0, G_OPTION_ARG_FILENAME, &state, "Where the keys are kept", "DIR" },
     { NULL },
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
@@ -160,12 +112,10 @@ main (int argc, char **argv)
   forbid_dumps ();
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, &argc, &argv, &error) || !moss_crypto_init (&error) ||
-      !load_key (state, &agent.key, &error))
-    {
-      g_printerr ("moss-agent: %s\n", error->message);
-      return 1;
-    }
-  status = run (&agent);
-  moss_signing_key_clear (&agent.key);
+      !load (&agent.service, state, &error))
+    g_printerr ("moss-agent: %s\n", error->message);
+  else
+    status = run (&agent);
+  moss_agent_service_clear (&agent.service);
   return status;
 }

@@ -181,25 +181,14 @@ moss_seen_check (MossSeen *seen, MossChain *chain, GError **error)
   return FALSE;
 }
 
-/**
- * moss_seen_take:
- *
- * Checks @chain, and notes it, durable. Only when this has succeeded may anything be done that
- * @chain says.
- */
-gboolean
-moss_seen_take (MossSeen *seen, MossChain *chain, GError **error)
+/* Notes @chain, durable, whatever was there. */
+static gboolean
+note (MossSeen *seen, MossChain *chain, GError **error)
 {
-  Entry *entry;
+  Entry *entry = find (seen, moss_chain_get_id (chain));
+  gboolean fresh = entry == NULL;
   Entry before;
-  gboolean fresh;
 
-  if (!moss_seen_check (seen, chain, error))
-    return FALSE;
-  entry = find (seen, moss_chain_get_id (chain));
-  if (entry != NULL && entry->seq == moss_chain_get_seq (chain))
-    return TRUE;
-  fresh = entry == NULL;
   if (fresh)
     {
       if (seen->entries->len >= SEEN_MAX)
@@ -222,4 +211,34 @@ moss_seen_take (MossSeen *seen, MossChain *chain, GError **error)
   if (fresh)
     g_array_set_size (seen->entries, seen->entries->len - 1);
   return FALSE;
+}
+
+/**
+ * moss_seen_take:
+ *
+ * Checks @chain, and notes it, durable. Only when this has succeeded may anything be done that
+ * @chain says.
+ */
+gboolean
+moss_seen_take (MossSeen *seen, MossChain *chain, GError **error)
+{
+  const Entry *entry;
+
+  if (!moss_seen_check (seen, chain, error))
+    return FALSE;
+  entry = find (seen, moss_chain_get_id (chain));
+  if (entry != NULL && entry->seq == moss_chain_get_seq (chain))
+    return TRUE;
+  return note (seen, chain, error);
+}
+
+/**
+ * moss_seen_replace:
+ *
+ * Notes @chain though it contradicts what was seen: a person has decided so.
+ */
+gboolean
+moss_seen_replace (MossSeen *seen, MossChain *chain, GError **error)
+{
+  return note (seen, chain, error);
 }
