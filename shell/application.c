@@ -39,8 +39,9 @@ is_nested (MossApplication *self, GdkDisplay *display)
     return self->nested;
   if (desktop != NULL && *desktop != '\0')
     return strcmp (desktop, "Moss") != 0;
-  /* Without a window manager nobody else takes keys. */
-  return GDK_IS_X11_DISPLAY (display) &&
+  /* On Wayland somebody shows our window, and only our own login leaves all keys to us. On X11
+   * nobody else takes keys where no window manager runs. */
+  return !GDK_IS_X11_DISPLAY (display) ||
          gdk_x11_screen_supports_net_wm_hint (gdk_x11_display_get_screen (display),
                                               g_intern_static_string ("_NET_ACTIVE_WINDOW"));
 }

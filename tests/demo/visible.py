@@ -79,7 +79,8 @@ def run(build):
         for machine in desk.machines():
             machine.start("shell", ["moss-shell"], env=connect(machine))
         desktop = desk.lab.machine("desktop")
-        for program in ("foot", "mousepad", "gtk4-widget-factory"):
+        # The largest first: it must not hide the others.
+        for program in ("gtk4-widget-factory", "mousepad", "foot"):
             try:
                 desks.run_app(desktop, program)
             except hosts.Failure as failure:
