@@ -73,6 +73,7 @@ static const Step steps[] = {
   { STEP_EMPTY, "tmp", 01777 },
   { STEP_EMPTY, "home", 0755 },
   { STEP_EMPTY, "root", 0700 },
+  { STEP_EMPTY, "net", 0755 },
   { STEP_DIR, "var", 0755 },
   { STEP_EMPTY, "var/tmp", 01777 },
   { STEP_EMPTY, "var/log", 0755 },
@@ -96,7 +97,7 @@ static const Step steps[] = {
 /* What of the runtime's top shows through, and what the steps make there. */
 static const char *const top_names[] = { "bin",  "sbin", "lib",  "lib32", "lib64", "libx32",
                                          "usr",  "etc",  "opt",  "var",   "dev",   "proc",
-                                         "sys",  "run",  "tmp",  "home",  "root",  NULL };
+                                         "sys",  "run",  "tmp",  "home",  "root",  "net",   NULL };
 
 static gboolean
 own (int base, const char *path, guint id, GError **error)

@@ -7,6 +7,8 @@
 #include "files.h"
 #include "inspect.h"
 #include "memory.h"
+#include "net-backing.h"
+#include "net-mount.h"
 #include "network.h"
 #include "travel.h"
 
@@ -234,6 +236,13 @@ static const struct
   { "ListFiles", moss_files_list },
   { "ReadFile", moss_files_read },
   { "WriteFile", moss_files_write },
+  { "MountNet", moss_net_mount_request },
+  { "UnmountNet", moss_net_unmount_request },
+  { "AbortNet", moss_net_abort_request },
+  { "TuneNet", moss_net_tune_request },
+  { "BindNet", moss_net_bind_request },
+  { "OpenBacking", moss_net_open_backing_request },
+  { "CloseBacking", moss_net_close_backing_request },
 };
 
 MossRequestHandler

@@ -5,6 +5,7 @@
 #include "sandbox-cgroup.h"
 #include "error.h"
 #include "fds.h"
+#include "net-bind.h"
 #include "network.h"
 #include "spawn.h"
 #include "walk.h"
@@ -310,6 +311,7 @@ on_namespaces (pid_t pid, gpointer data)
 gboolean
 moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GError **error)
 {
+  moss_autofd net = moss_net_bind_make (sandbox->owner, NULL);
   g_autofree char *root = NULL;
   MossSpawned spawned;
   gboolean ok;
@@ -321,7 +323,7 @@ moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GEr
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
   sandbox->fresh = FALSE;
-  ok = moss_spawn (root, sandbox->cgroup_fd, options, on_namespaces, sandbox,
+  ok = moss_spawn (root, net, sandbox->cgroup_fd, options, on_namespaces, sandbox,
                    &spawned, error)
        && moss_sandbox_adopt (sandbox, spawned.pid, spawned.pidfd, error);
   moss_sandbox_unmount (root);

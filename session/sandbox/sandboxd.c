@@ -22,6 +22,9 @@
  * - No device but null, zero, full, random, urandom and tty, no network but loopback (unless asked
  *   for), no socket of the machine. The one way in is /run/moss/display inside, to which we
  *   connect on behalf of the owner.
+ * - One person at a time has /net: they get a FUSE connection to serve it (net-mount.c), may name
+ *   files of their own that the kernel reads in its place (net-backing.c), and their sandboxes
+ *   see it (net-bind.c).
  * - Images and layers that come from elsewhere are copied to where only we can write, checked
  *   whole (image-check.c, layer.c), and only then given to CRIU.
  * - A crash of sandboxd costs no app: their names stand in RUN/running/UID-ID, and the next
@@ -32,6 +35,7 @@
 
 #include "error.h"
 #include "moss-config.h"
+#include "net-mount.h"
 #include "registry.h"
 #include "server.h"
 #include "travel.h"
@@ -203,7 +207,8 @@ start (const Settings *settings, GError **error)
     .criu = settings->criu,
   };
 
-  if (!lock_run_dir (settings->run, error) || !enter_own_mounts (error)
+  if (!lock_run_dir (settings->run, error) || !moss_net_mount_start (error)
+      || !enter_own_mounts (error)
       || g_mkdir_with_parents (settings->state, 0700) != 0)
     return FALSE;
   registry = moss_registry_new (&paths, on_exited, NULL, error);

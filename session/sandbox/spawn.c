@@ -77,6 +77,7 @@ static const char *const default_env[] = { "LANG=C.UTF-8", "TERM=xterm-256color"
 typedef struct
 {
   const char *root_path;
+  int net; /* a mount, or -1 */
   char **argv;
   char **envp;
   int go_fd;     /* reading end: "go" once the id maps are written */
@@ -192,6 +193,9 @@ child_enter_root (const Child *child)
   /* Mounts copied into a lesser user namespace are locked; a bind mount of ours is not. */
   CHILD_DO (mount (child->root_path, child->root_path, NULL, MS_BIND, NULL));
   CHILD_DO (chdir (child->root_path));
+  if (child->net >= 0)
+    CHILD_DO (syscall (SYS_move_mount, child->net, "", AT_FDCWD, "net",
+                       MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 /* The mounts: root, /proc, /dev/pts. A tmpfs would make CRIU start tar in the freeze. */
@@ -318,7 +322,7 @@ wait_until_ready (int fd, const char *name, GError **error)
 }
 
 gboolean
-moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *options,
+moss_spawn (const char *root_path, int net, int cgroup_fd, const MossSandboxOptions *options,
             MossSpawnHook hook, gpointer data, MossSpawned *spawned, GError **error)
 {
   g_auto (GStrv) argv = make_argv (options);
@@ -330,7 +334,7 @@ moss_spawn (const char *root_path, int cgroup_fd, const MossSandboxOptions *opti
     return moss_sandbox_fail_errno (error, errno, "Can't make a pipe");
   moss_autofd go_read = go[0], go_write = go[1], report_read = report[0];
   moss_autofd report_write = report[1];
-  Child child = { root_path, argv, envp, go_read, report_write };
+  Child child = { root_path, net, argv, envp, go_read, report_write };
 
   spawned->pidfd = -1;
   spawned->pid = clone_child (&child, cgroup_fd, &spawned->pidfd);
