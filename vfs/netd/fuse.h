@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* A tree served to the kernel over a FUSE connection that somebody else mounted on /net.
+ *
+ * /net has one entry, the tree's name ("anna@example.org"); the tree's root has the hidden ones
+ * .at and .versions (fuse-views.c). Nothing in lookup, getattr, readdir and statfs waits for the
+ * network, but the first visit of a directory that was never on this device. */
+#pragma once
+
+#include "vfs/tree/tree.h"
+
+G_BEGIN_DECLS
+
+typedef struct _MossMount MossMount;
+
+/* What only others know. Any thread; each may be NULL. */
+typedef struct
+{
+  /* Lets the kernel read a file in place of asking us: an id, or -1 (sandboxd's OpenBacking). */
+  int (*open_backing) (int connection, int file, gpointer user_data);
+  void (*close_backing) (int connection, int id, gpointer user_data);
+  /* On how many hosts this version is, who holds the lease ("" when nobody; (transfer full)). */
+  guint (*count_hosts) (const MossTreeInfo *info, gpointer user_data);
+  char *(*get_lease) (guint64 ino, gpointer user_data);
+  /* How long it takes to fetch so many bytes from where they are. */
+  guint (*get_cost_ms) (guint64 bytes, gpointer user_data);
+  /* The kernel ended the connection: unmounted or aborted. Called from a thread of the mount. */
+  void (*ended) (gpointer user_data);
+} MossMountHooks;
+
+typedef struct
+{
+  MossTree *tree;   /* outlives the mount */
+  const char *name; /* of the tree's directory in /net */
+  int connection;   /* /dev/fuse, mounted; a copy is kept */
+  int state;        /* memfd; empty for a new connection, else what the last server left in it */
+  guint16 slot;     /* this device's, for pins */
+  guint32 uid, gid; /* whose /net it is */
+  const char *backing_dir; /* (nullable): for plaintext the kernel reads itself; in memory */
+  MossMountHooks hooks;
+  gpointer user_data;
+} MossMountConfig;
+
+/* Starts to serve; goes on where the last server stopped when @state says that there was one:
+ * open files stay open, requests that it had not answered are answered. Errors: G_IO_ERROR. */
+MossMount *moss_mount_new (const MossMountConfig *config, GError **error);
+
+/* Stops serving within moments and frees; the connection stays as it is for the next server. Not
+ * from a thread of the mount. */
+void moss_mount_free (MossMount *mount);
+
+/* The kernel must forget what it knows of these. Any thread, never waits. */
+void moss_mount_changed (MossMount *mount, const MossTreeChange *changes, gsize count);
+
+/* The directory of this tree, "/net/NAME". */
+const char *moss_mount_get_home (MossMount *mount);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossMount, moss_mount_free)
+
+G_END_DECLS
