@@ -11,6 +11,7 @@
 
 #define PICTURE_MAX_BYTES (4 * 1024 * 1024)
 #define TEXT_MAX_CHARS 512
+#define PROGRESS_RESTORED 0.9 /* session/manager/receive.c says so */
 
 enum { CHANGED, N_SIGNALS };
 static guint signals[N_SIGNALS];
@@ -114,12 +115,14 @@ moss_sandbox_update (MossSandbox *self, GVariant *fields)
   g_signal_emit (self, signals[CHANGED], 0);
 }
 
-/* TRUE while the sandbox runs here and has a display that can be connected. */
+/* TRUE when there is a display here that can be connected: the sandbox runs, or it has arrived as
+   a whole and stands still until it is let go. Its first picture then finds us waiting. */
 gboolean
 moss_sandbox_has_display (MossSandbox *self)
 {
   return self->state == MOSS_SANDBOX_STARTING || self->state == MOSS_SANDBOX_RUNNING ||
-         self->state == MOSS_SANDBOX_LEAVING;
+         self->state == MOSS_SANDBOX_LEAVING ||
+         (self->state == MOSS_SANDBOX_ARRIVING && self->progress >= PROGRESS_RESTORED);
 }
 
 gboolean

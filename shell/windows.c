@@ -465,6 +465,7 @@ on_sandbox_changed (MossSandbox *sandbox, Entry *entry)
       describe (entry);
       if (sandbox->picture != NULL || sandbox->geometry != NULL)
         show_arriving (entry);
+      connect_display (entry);
       break;
     case MOSS_SANDBOX_AWAY:
     case MOSS_SANDBOX_STORED:

@@ -19,6 +19,8 @@ typedef struct
 void moss_arrival_free (MossArrival *arrival);
 /* Borrowed; stays until moss_arrival_forget(). */
 MossArrival *moss_arrival_find (MossManager *manager, const char *move);
+/* The caller's from then on, or NULL. */
+MossArrival *moss_arrival_steal (MossManager *manager, const char *move);
 void moss_arrival_forget (MossManager *manager, const char *move);
 
 G_END_DECLS

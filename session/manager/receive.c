@@ -41,6 +41,17 @@ moss_arrival_find (MossManager *manager, const char *move)
   return g_hash_table_lookup (manager->arrivals, move);
 }
 
+MossArrival *
+moss_arrival_steal (MossManager *manager, const char *move)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&manager->lock);
+  gpointer key = NULL, arrival = NULL;
+
+  g_hash_table_steal_extended (manager->arrivals, move, &key, &arrival);
+  g_free (key);
+  return arrival;
+}
+
 void
 moss_arrival_forget (MossManager *manager, const char *move)
 {
@@ -392,6 +403,8 @@ restore (MossManager *manager, const char *move, MossArrival *arrival, GVariant 
       || !moss_move_advance (manager, move, MOSS_MOVE_EVENT_RESTORED, NULL, error))
     return FALSE;
   arrival->manifest = g_steal_pointer (&manifest);
+  /* From here on a viewer can be connected; its first picture comes with the thaw. */
+  moss_registry_set (manager->registry, arrival->id, "progress", g_variant_new_double (0.9), NULL);
   return TRUE;
 }
 

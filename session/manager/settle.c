@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TIMEOUT_MS 20000
+#define SETTLE_MS 400 /* a frozen app has drawn its first pictures by then */
 
 gboolean
 moss_move_advance (MossManager *manager, const char *move, MossMoveEvent event, guint *actions,
@@ -208,22 +209,26 @@ show_running (MossManager *manager, MossMoveRow *row, MossArrival *arrival)
 typedef struct
 {
   char *move;
-  MossManifest *manifest;
+  MossArrival *arrival;
 } Arrived;
 
+/* The app draws its first picture here: what is only for the next move comes after it. */
 static void
 keep_arrived (MossManager *manager, gpointer data)
 {
   Arrived *arrived = data;
-  g_autoptr (MossMoveRow) row = moss_state_find_move (manager->state, arrived->move);
+  g_autoptr (MossMoveRow) row = NULL;
   g_autoptr (GError) error = NULL;
   g_autofree char *snapshot = NULL;
 
+  g_usleep (SETTLE_MS * 1000);
+  row = moss_state_find_move (manager->state, arrived->move);
   if (row != NULL && row->envelope != NULL)
-    snapshot = moss_snapshot_keep (manager, row->envelope, arrived->manifest, 0, &error);
+    snapshot = moss_snapshot_keep (manager, row->envelope, arrived->arrival->manifest, 0,
+                                   &error);
   if (error != NULL)
     g_message ("The snapshot that arrived is not kept: %s", error->message);
-  moss_manifest_free (arrived->manifest);
+  moss_arrival_free (arrived->arrival);
   g_free (arrived->move);
   g_free (arrived);
 }
@@ -251,10 +256,11 @@ own (MossManager *manager, MossMoveRow *row, GVariant **answer, GError **error)
           Arrived *arrived = g_new0 (Arrived, 1);
 
           arrived->move = g_strdup (row->move);
-          arrived->manifest = g_steal_pointer (&arrival->manifest);
+          arrived->arrival = moss_arrival_steal (manager, row->move);
           moss_manager_spawn (manager, "keep-arrived", keep_arrived, arrived);
         }
-      moss_arrival_forget (manager, row->move);
+      else
+        moss_arrival_forget (manager, row->move);
     }
   if (answer != NULL)
     *answer = g_variant_new_parsed ("{'alive': <true>, 'thawed-at-us': <%x>, 'boot': <%s>}",

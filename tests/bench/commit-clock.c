@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* commit-clock SANDBOX: a viewer that draws nothing and says when the windows of a sandbox
- * change. It waits for the sandbox on this session bus, attaches, gives each frame its due,
+ * change. It waits for the sandbox on this session bus as the shell does, attaches, gives each frame its due,
  * and prints one line an event, times in microseconds of the monotonic clock of the host:
  *
  *   attached TIME          commit TIME          closed TIME
@@ -20,13 +20,16 @@
 #include <stdlib.h>
 
 #define FRAME_MS 16
-#define RETRY_MS 3
+#define RETRY_MS 150
+#define PROGRESS_RESTORED 0.9
 #define BTN_LEFT 0x110
 
 static MossDBusSession1 *session;
 static const char *sandbox;
 static MossViewer *viewer;
 static MossViewerSurface *window;
+static gboolean connecting;
+static guint retrying;
 
 static void attach (void);
 
@@ -65,8 +68,31 @@ on_frame (gpointer unused)
 static gboolean
 retry (gpointer unused)
 {
+  retrying = 0;
   attach ();
   return G_SOURCE_REMOVE;
+}
+
+static void
+retry_later (void)
+{
+  if (retrying == 0)
+    retrying = g_timeout_add (RETRY_MS, retry, NULL);
+}
+
+/* Has it a display that can be connected? */
+static void
+on_changed (MossDBusSession1 *proxy, const char *id, GVariant *fields)
+{
+  const char *state = "";
+  double progress = 0;
+
+  g_variant_lookup (fields, "state", "&s", &state);
+  g_variant_lookup (fields, "progress", "d", &progress);
+  if (g_str_equal (id, sandbox)
+      && (g_str_equal (state, "running")
+          || (g_str_equal (state, "arriving") && progress >= PROGRESS_RESTORED)))
+    attach ();
 }
 
 static void
@@ -75,7 +101,7 @@ on_closed (MossViewer *of, GError *reason)
   say ("closed");
   g_clear_object (&window);
   g_clear_object (&viewer);
-  g_timeout_add (RETRY_MS, retry, NULL);
+  retry_later ();
 }
 
 static void
@@ -85,11 +111,12 @@ on_connected (GObject *source, GAsyncResult *result, gpointer unused)
   g_autoptr (GVariant) handle = NULL;
   int fd = -1;
 
+  connecting = FALSE;
   if (moss_dbus_session1_call_connect_finish (session, &handle, &fds, result, NULL))
     fd = g_unix_fd_list_get (fds, g_variant_get_handle (handle), NULL);
   if (fd < 0)
     {
-      g_timeout_add (RETRY_MS, retry, NULL);
+      retry_later ();
       return;
     }
   viewer = moss_viewer_new (fd);
@@ -102,6 +129,9 @@ on_connected (GObject *source, GAsyncResult *result, gpointer unused)
 static void
 attach (void)
 {
+  if (viewer != NULL || connecting)
+    return;
+  connecting = TRUE;
   moss_dbus_session1_call_connect (session, sandbox, NULL, NULL, on_connected, NULL);
 }
 
@@ -179,6 +209,7 @@ main (int argc, char **argv)
     }
   if (preflight)
     return time_preflight (argv[3], atoi (argv[4]));
+  g_signal_connect (session, "changed", G_CALLBACK (on_changed), NULL);
   attach ();
   g_timeout_add (FRAME_MS, on_frame, NULL);
   g_data_input_stream_read_line_async (input, 0, NULL, on_line, NULL);
