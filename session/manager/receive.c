@@ -304,6 +304,24 @@ open_manifest (MossManager *manager, const MossArrival *arrival, const char *mov
   return g_steal_pointer (&manifest);
 }
 
+/* Room for the memory where sandboxd wants it, or NULL. */
+static MossSpare *
+make_room (MossManager *manager, const char *id, guint64 bytes)
+{
+  g_autoptr (GUnixFDList) fds = NULL;
+  g_autoptr (GVariant) reply
+      = moss_helper_call (manager->helper, "MakeRoom", g_variant_new ("(st)", id, bytes), "(h)",
+                          NULL, &fds, NULL);
+  gint32 handle;
+  int fd;
+
+  if (reply == NULL)
+    return NULL;
+  g_variant_get (reply, "(h)", &handle);
+  fd = moss_helper_take_fd (fds, handle, NULL);
+  return fd < 0 ? NULL : moss_spare_new (fd, bytes);
+}
+
 /* Everything that can be done before the app stops: its files written, room made for its memory. */
 static gboolean
 make_ready (MossManager *manager, MossArrival *arrival, MossManifest *manifest, GError **error)
@@ -326,7 +344,7 @@ make_ready (MossManager *manager, MossArrival *arrival, MossManifest *manifest, 
   arrival->ready.index = moss_files_read_index (files, NULL);
   g_variant_dict_lookup (manifest->about, "memory-bytes", "t", &memory);
   if (arrival->ready.spare == NULL && memory > 0 && memory <= MAX_SPARE_BYTES)
-    arrival->ready.spare = moss_spare_new (memory);
+    arrival->ready.spare = make_room (manager, arrival->id, memory);
   return TRUE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "assembler.h"
 
+#include "core/parallel.h"
 #include "move-error.h"
 
 #include <errno.h>
@@ -9,6 +10,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MAX_PARTS 8
+#define MIN_PART_BLOCKS 512
 
 struct _MossShelf
 {
@@ -217,54 +221,112 @@ write_run (int fd, const guint8 *data, const MossRun *run, guint64 block, const 
   return TRUE;
 }
 
+/* A part of a file's runs, written by one thread. */
+typedef struct
+{
+  int fd;
+  const MossManifest *manifest;
+  const MossManifestFile *file;
+  MossShelf *shelf;
+  const guint8 *keep;
+  guint first_run[MAX_PARTS + 1];
+  guint64 first_block[MAX_PARTS + 1];
+  gint error_code; /* of MossMoveError, plus one */
+  int error_number;
+} Writing;
+
+static gboolean
+write_one (Writing *writing, const MossRun *run, guint64 block)
+{
+  const MossSegment *segment;
+  GBytes *plain;
+
+  if (run->segment == MOSS_SEGMENT_ZERO)
+    return TRUE;
+  segment = &g_array_index (writing->manifest->segments, MossSegment, run->segment);
+  plain = moss_shelf_find (writing->shelf, segment->id);
+  if (plain == NULL || g_bytes_get_size (plain) != (gsize) segment->blocks * MOSS_BLOCK_SIZE)
+    {
+      g_atomic_int_set (&writing->error_code, MOSS_MOVE_ERROR_CORRUPT + 1);
+      return FALSE;
+    }
+  if (write_run (writing->fd, g_bytes_get_data (plain, NULL), run, block, writing->keep))
+    return TRUE;
+  writing->error_number = errno;
+  g_atomic_int_set (&writing->error_code, MOSS_MOVE_ERROR_FULL + 1);
+  return FALSE;
+}
+
+static void
+write_part (gsize part, gpointer data)
+{
+  Writing *writing = data;
+  guint64 block = writing->first_block[part];
+
+  for (guint i = writing->first_run[part]; i < writing->first_run[part + 1]; i++)
+    {
+      const MossRun *run = &g_array_index (writing->file->runs, MossRun, i);
+
+      if (!write_one (writing, run, block))
+        return;
+      block += run->blocks;
+    }
+}
+
+/* Cuts the runs into parts of about as many blocks each. */
+static guint
+divide (Writing *writing)
+{
+  const GArray *runs = writing->file->runs;
+  guint64 blocks = (writing->file->size + MOSS_BLOCK_SIZE - 1) / MOSS_BLOCK_SIZE;
+  guint64 share = MAX (blocks / MAX_PARTS, MIN_PART_BLOCKS), block = 0;
+  guint parts = 0;
+
+  for (guint i = 0; i < runs->len; i++)
+    {
+      if (parts == 0 || (parts < MAX_PARTS && block >= parts * share))
+        {
+          writing->first_run[parts] = i;
+          writing->first_block[parts++] = block;
+        }
+      block += g_array_index (runs, MossRun, i).blocks;
+    }
+  writing->first_run[parts] = runs->len;
+  return parts;
+}
+
 static gboolean
 write_runs (int fd, const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
             const guint8 *keep, GError **error)
 {
-  guint64 block = 0;
+  Writing writing = { .fd = fd, .manifest = manifest, .file = file, .shelf = shelf, .keep = keep };
+  guint parts = divide (&writing);
 
-  for (guint i = 0; i < file->runs->len; i++)
-    {
-      const MossRun *run = &g_array_index (file->runs, MossRun, i);
-
-      if (run->segment != MOSS_SEGMENT_ZERO)
-        {
-          const MossSegment *segment
-              = &g_array_index (manifest->segments, MossSegment, run->segment);
-          GBytes *plain = moss_shelf_find (shelf, segment->id);
-
-          if (plain == NULL
-              || g_bytes_get_size (plain) != (gsize) segment->blocks * MOSS_BLOCK_SIZE)
-            {
-              g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
-                           "The snapshot is damaged: a part of %s is missing", file->name);
-              return FALSE;
-            }
-          if (!write_run (fd, g_bytes_get_data (plain, NULL), run, block, keep))
-            {
-              g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
-                           "There is no room for %s: %s", file->name, g_strerror (errno));
-              return FALSE;
-            }
-        }
-      block += run->blocks;
-    }
-  return TRUE;
+  if (parts == 1)
+    write_part (0, &writing);
+  else if (parts > 1)
+    moss_parallel (parts, write_part, &writing);
+  if (writing.error_code == 0)
+    return TRUE;
+  if (writing.error_code == MOSS_MOVE_ERROR_CORRUPT + 1)
+    g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                 "The snapshot is damaged: a part of %s is missing", file->name);
+  else
+    g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL, "There is no room for %s: %s",
+                 file->name, g_strerror (writing.error_number));
+  return FALSE;
 }
 
 /* ---- spares -------------------------------------------------------------------------- */
 
 MossSpare *
-moss_spare_new (gsize size)
+moss_spare_new (int fd, gsize size)
 {
   MossSpare *spare = g_new0 (MossSpare, 1);
 
   spare->size = size;
-  spare->fd = memfd_create ("moss-spare", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (spare->fd >= 0 && size > 0 && fallocate (spare->fd, 0, 0, size) == 0)
-    return spare;
-  moss_spare_free (spare);
-  return NULL;
+  spare->fd = fd;
+  return spare;
 }
 
 void
@@ -275,11 +337,40 @@ moss_spare_free (MossSpare *spare)
   g_free (spare);
 }
 
-/* In a spare that is too large, what lies behind the file is cut off afterwards; what stays
- * unwritten is zeros there too. */
 static int
-write_file (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-            const guint8 *keep, MossSpare *spare, GError **error)
+cannot_seal (const MossManifestFile *file, int fd, GError **error)
+{
+  g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL, "%s can't be sealed: %s",
+               file->name, g_strerror (errno));
+  close (fd);
+  return -1;
+}
+
+/* What lies behind the file is cut off; what stays unwritten is zeros there too. */
+static int
+finish_spare (const MossManifestFile *file, int fd, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+  int reader = ftruncate (fd, file->size) == 0 ? open (path, O_RDONLY | O_CLOEXEC) : -1;
+
+  if (reader < 0)
+    return cannot_seal (file, fd, error);
+  close (fd);
+  return reader;
+}
+
+static int
+finish_memfd (const MossManifestFile *file, int fd, GError **error)
+{
+  if (ftruncate (fd, file->size) == 0
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+    return fd;
+  return cannot_seal (file, fd, error);
+}
+
+int
+moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
+               const guint8 *keep, MossSpare *spare, GError **error)
 {
   gboolean fits = spare != NULL && spare->fd >= 0 && spare->size >= file->size;
   int fd = fits ? g_steal_fd (&spare->fd)
@@ -296,24 +387,5 @@ write_file (const MossManifest *manifest, const MossManifestFile *file, MossShel
       close (fd);
       return -1;
     }
-  return fd;
-}
-
-int
-moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-               const guint8 *keep, MossSpare *spare, GError **error)
-{
-  int fd = write_file (manifest, file, shelf, keep, spare, error);
-
-  if (fd < 0)
-    return -1;
-  if (ftruncate (fd, file->size) < 0
-      || fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-    {
-      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
-                   "%s can't be sealed: %s", file->name, g_strerror (errno));
-      close (fd);
-      return -1;
-    }
-  return fd;
+  return fits ? finish_spare (file, fd, error) : finish_memfd (file, fd, error);
 }

@@ -26,18 +26,19 @@ gboolean moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVarian
                           GError **error);
 
 /* A file that is made ready before it is needed: its memory is there, so that writing it costs half
- * of what it else would. */
+ * of what it else would; and sandboxd made it, which then need not copy it. */
 typedef struct
 {
   int fd;     /* −1 once it is used up */
   gsize size; /* bytes */
 } MossSpare;
 
-/* NULL when there is no room; a spare is a help and never needed. */
-MossSpare *moss_spare_new (gsize size);
+/* Takes the descriptor that MakeRoom gave. A spare is a help and never needed. */
+MossSpare *moss_spare_new (int fd, gsize size);
 void moss_spare_free (MossSpare *spare);
 
-/* Writes one file of a manifest into a new sealed memfd. keep: one byte a block, where 1 means
+/* Writes one file of a manifest into a new sealed memfd, or into the spare, of which then only a
+ * descriptor for reading is left. keep: one byte a block, where 1 means
  * that it is not needed and stays a hole; NULL: all are needed. spare: used up when it is large
  * enough, NULL: none. Returns the descriptor, or −1 with CORRUPT (a segment is not at hand
  * or has the wrong length) or FULL. Any thread. */

@@ -10,6 +10,7 @@
 #include "net-backing.h"
 #include "net-mount.h"
 #include "network.h"
+#include "room.h"
 #include "travel.h"
 
 #include <string.h>
@@ -230,6 +231,7 @@ static const struct
   { "Dump", moss_travel_dump },
   { "Restore", moss_travel_restore },
   { "Prepare", moss_travel_prepare },
+  { "MakeRoom", moss_room_make },
   { "ReadLayer", moss_travel_read_layer },
   { "Inspect", moss_inspect_request },
   { "ReadMemory", moss_memory_request },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* Policy: images are written to and read from a directory on a tmpfs that only sandboxd sees.
- * What a caller hands in must be sealed memfds; it is copied there, checked whole, and only then
+ * What a caller hands in must be sealed memfds, or pages in a file of that tmpfs that nobody can
+ * change any more (room.c); it is copied there, checked whole, and only then
  * given to CRIU. What a caller gets are read-only descriptors of files that have no name any
  * more. A failed dump leaves the app running, a failed restore leaves no process. */
 
@@ -16,6 +17,7 @@
 #include "image-mend.h"
 #include "layer.h"
 #include "network.h"
+#include "room.h"
 #include "sandbox-cgroup.h"
 
 #include <dirent.h>
@@ -282,18 +284,49 @@ is_pages (const char *name)
 }
 
 static gboolean
-make_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle, guint64 size,
-            GError **error)
+link_room (int room, ImageDir *dir, const char *name, GError **error)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", room);
+
+  if (linkat (AT_FDCWD, path, dir->fd, name, AT_SYMLINK_FOLLOW) == 0)
+    return TRUE;
+  return moss_sandbox_fail_errno (error, errno, "Can't place the image %s", name);
+}
+
+static gboolean
+make_image (MossRequest *request, MossSandbox *sandbox, ImageDir *dir, const char *name,
+            gint32 handle, guint64 size, GError **error)
 {
   moss_autofd from = moss_request_get_fd (request, handle, error);
-  moss_autofd to = -1;
+  moss_autofd to = -1, room = -1;
+  GError *local = NULL;
 
-  if (from < 0 || !check_image_name (name, error) || !check_sealed (from, size, name, error))
+  if (from < 0 || !check_image_name (name, error))
+    return FALSE;
+  room = is_pages (name) ? moss_room_take (sandbox, from, size, &local) : -1;
+  if (room >= 0)
+    return link_room (room, dir, name, error);
+  if (local != NULL)
+    {
+      g_propagate_error (error, local);
+      return FALSE;
+    }
+  if (!check_sealed (from, size, name, error))
     return FALSE;
   to = openat (dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (to >= 0 && ftruncate (to, size) == 0)
     return TRUE;
   return moss_sandbox_fail_errno (error, errno, "There is no room for the image %s", name);
+}
+
+/* It lies there already: it was written into the room that was made for it. */
+static gboolean
+is_there (int from, ImageDir *dir, const char *name)
+{
+  struct stat a, b;
+
+  return fstat (from, &a) == 0 && fstatat (dir->fd, name, &b, AT_SYMLINK_NOFOLLOW) == 0
+         && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 static gboolean
@@ -306,6 +339,8 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
 
   if (from < 0)
     return FALSE;
+  if (is_there (from, dir, name))
+    return TRUE;
   to = openat (dir->fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
   while (to >= 0 && (guint64) offset < size)
     if (sendfile (to, from, &offset, MIN (size - offset, 1u << 30)) <= 0)
@@ -317,7 +352,8 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
 
 /* Every image in its size, and the content of those that are no pages. */
 static gboolean
-make_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **error)
+make_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
+             GError **error)
 {
   GVariantIter iter;
   const char *name;
@@ -338,7 +374,7 @@ make_images (MossRequest *request, GVariant *images, ImageDir *dir, GError **err
                                "The images are too large");
           return FALSE;
         }
-      if (!make_image (request, dir, name, handle, size, error)
+      if (!make_image (request, sandbox, dir, name, handle, size, error)
           || (!is_pages (name) && !copy_image (request, dir, name, handle, size, error)))
         return FALSE;
     }
@@ -759,7 +795,7 @@ check_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, Imag
   gint64 start = g_get_monotonic_time ();
   g_autoptr (GError) local = NULL;
 
-  if (!image_dir_open (dir, sandbox, error) || !make_images (request, images, dir, error))
+  if (!image_dir_open (dir, sandbox, error) || !make_images (request, sandbox, images, dir, error))
     return FALSE;
   if (!moss_image_check (dir->fd, moss_image_policy_default (), &local)
       || !moss_image_mend (dir->fd, &local))

@@ -111,7 +111,11 @@ bench (const char *name, guint changed_per_mille, guint threads, gsize spare_byt
       cut[round] = (g_get_monotonic_time () - start) / 1000.0;
       set_refs (now, shelf);
       moss_imager_write (now, manifest);
-      spare = spare_bytes ? moss_spare_new (spare_bytes) : NULL;
+      if (spare_bytes)
+        {
+          spare = moss_spare_new (memfd_create ("spare", MFD_CLOEXEC), spare_bytes);
+          g_assert (fallocate (spare->fd, 0, 0, spare_bytes) == 0);
+        }
       start = g_get_monotonic_time ();
       fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, spare,
                           NULL);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "requests.h"
+
+G_BEGIN_DECLS
+
+/* The method MakeRoom. */
+GVariant *moss_room_make (MossRequest *request, GError **error);
+
+/* The room of this sandbox when fd is it, holds size bytes and nobody can write to it any more;
+ * it is spent then. Returns a descriptor that the caller closes, or -1 with error. -1 without
+ * error: fd is no room, but something else. Any thread. */
+int moss_room_take (MossSandbox *sandbox, int fd, guint64 size, GError **error);
+
+/* Lets go of what was made for it. */
+void moss_room_drop (MossSandbox *sandbox);
+
+G_END_DECLS
