@@ -200,7 +200,8 @@ write_all (int fd, const guint8 *data, gsize size, guint64 offset)
 }
 
 static gboolean
-write_run (int fd, const guint8 *data, const MossRun *run, guint64 block, const guint8 *keep)
+write_run (int fd, guint8 *mapped, const guint8 *data, const MossRun *run, guint64 block,
+           const guint8 *keep)
 {
   guint32 done = 0;
 
@@ -212,7 +213,10 @@ write_run (int fd, const guint8 *data, const MossRun *run, guint64 block, const 
 
       while (done + n < run->blocks && (keep != NULL && keep[block + done + n]) == kept)
         n++;
-      if (!kept
+      if (!kept && mapped != NULL)
+        memcpy (mapped + (block + done) * MOSS_BLOCK_SIZE, data + (gsize) done * MOSS_BLOCK_SIZE,
+                (gsize) n * MOSS_BLOCK_SIZE);
+      else if (!kept
           && !write_all (fd, data + (gsize) done * MOSS_BLOCK_SIZE, (gsize) n * MOSS_BLOCK_SIZE,
                          (block + done) * MOSS_BLOCK_SIZE))
         return FALSE;
@@ -225,6 +229,7 @@ write_run (int fd, const guint8 *data, const MossRun *run, guint64 block, const 
 typedef struct
 {
   int fd;
+  guint8 *mapped; /* the file, or NULL */
   const MossManifest *manifest;
   const MossManifestFile *file;
   MossShelf *shelf;
@@ -250,7 +255,8 @@ write_one (Writing *writing, const MossRun *run, guint64 block)
       g_atomic_int_set (&writing->error_code, MOSS_MOVE_ERROR_CORRUPT + 1);
       return FALSE;
     }
-  if (write_run (writing->fd, g_bytes_get_data (plain, NULL), run, block, writing->keep))
+  if (write_run (writing->fd, writing->mapped, g_bytes_get_data (plain, NULL), run, block,
+                 writing->keep))
     return TRUE;
   writing->error_number = errno;
   g_atomic_int_set (&writing->error_code, MOSS_MOVE_ERROR_FULL + 1);
@@ -296,16 +302,18 @@ divide (Writing *writing)
 }
 
 static gboolean
-write_runs (int fd, const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
-            const guint8 *keep, GError **error)
+write_runs (int fd, guint8 *mapped, const MossManifest *manifest, const MossManifestFile *file,
+            MossShelf *shelf, const guint8 *keep, GError **error)
 {
-  Writing writing = { .fd = fd, .manifest = manifest, .file = file, .shelf = shelf, .keep = keep };
+  Writing writing = { .fd = fd, .mapped = mapped, .manifest = manifest, .file = file, .shelf = shelf, .keep = keep };
   guint parts = divide (&writing);
 
-  if (parts == 1)
-    write_part (0, &writing);
-  else if (parts > 1)
+  /* The kernel lets one thread at a time write to a file, but any number to a mapping. */
+  if (mapped != NULL)
     moss_parallel (parts, write_part, &writing);
+  else
+    for (guint i = 0; i < parts; i++)
+      write_part (i, &writing);
   if (writing.error_code == 0)
     return TRUE;
   if (writing.error_code == MOSS_MOVE_ERROR_CORRUPT + 1)
@@ -322,16 +330,27 @@ write_runs (int fd, const MossManifest *manifest, const MossManifestFile *file, 
 MossSpare *
 moss_spare_new (int fd, gsize size)
 {
-  MossSpare *spare = g_new0 (MossSpare, 1);
+  gpointer data
+      = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  MossSpare *spare;
 
+  if (data == MAP_FAILED)
+    {
+      close (fd);
+      return NULL;
+    }
+  spare = g_new0 (MossSpare, 1);
   spare->size = size;
   spare->fd = fd;
+  spare->data = data;
   return spare;
 }
 
 void
 moss_spare_free (MossSpare *spare)
 {
+  if (spare->data != NULL)
+    munmap (spare->data, spare->size);
   if (spare->fd >= 0)
     close (spare->fd);
   g_free (spare);
@@ -348,10 +367,13 @@ cannot_seal (const MossManifestFile *file, int fd, GError **error)
 
 /* What lies behind the file is cut off; what stays unwritten is zeros there too. */
 static int
-finish_spare (const MossManifestFile *file, int fd, GError **error)
+finish_spare (const MossManifestFile *file, MossSpare *spare, int fd, GError **error)
 {
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
-  int reader = ftruncate (fd, file->size) == 0 ? open (path, O_RDONLY | O_CLOEXEC) : -1;
+  int reader;
+
+  munmap (g_steal_pointer (&spare->data), spare->size);
+  reader = ftruncate (fd, file->size) == 0 ? open (path, O_RDONLY | O_CLOEXEC) : -1;
 
   if (reader < 0)
     return cannot_seal (file, fd, error);
@@ -372,7 +394,9 @@ int
 moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossShelf *shelf,
                const guint8 *keep, MossSpare *spare, GError **error)
 {
-  gboolean fits = spare != NULL && spare->fd >= 0 && spare->size >= file->size;
+  /* A file is written in whole blocks. */
+  gboolean fits = spare != NULL && spare->fd >= 0
+                  && spare->size / MOSS_BLOCK_SIZE * MOSS_BLOCK_SIZE >= file->size;
   int fd = fits ? g_steal_fd (&spare->fd)
                 : memfd_create (file->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -382,10 +406,10 @@ moss_assemble (const MossManifest *manifest, const MossManifestFile *file, MossS
                    "There is no room for %s: %s", file->name, g_strerror (errno));
       return -1;
     }
-  if (!write_runs (fd, manifest, file, shelf, keep, error))
+  if (!write_runs (fd, fits ? spare->data : NULL, manifest, file, shelf, keep, error))
     {
       close (fd);
       return -1;
     }
-  return fits ? finish_spare (file, fd, error) : finish_memfd (file, fd, error);
+  return fits ? finish_spare (file, spare, fd, error) : finish_memfd (file, fd, error);
 }

@@ -25,15 +25,16 @@ GVariant *moss_shelf_missing (MossShelf *shelf, const MossManifest *manifest, gu
 gboolean moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVariant *lengths,
                           GError **error);
 
-/* A file that is made ready before it is needed: its memory is there, so that writing it costs half
- * of what it else would; and sandboxd made it, which then need not copy it. */
+/* A file that is made ready before it is needed: its memory is there and mapped, so that several
+ * threads can write to it; and sandboxd made it, which then need not copy it. */
 typedef struct
 {
-  int fd;     /* −1 once it is used up */
-  gsize size; /* bytes */
+  int fd;       /* −1 once it is used up */
+  gsize size;   /* bytes */
+  guint8 *data; /* of the file, all zeros; NULL once it is used up */
 } MossSpare;
 
-/* Takes the descriptor that MakeRoom gave. A spare is a help and never needed. */
+/* Takes the descriptor that MakeRoom gave; NULL when it can't be mapped. A spare is a help and never needed. */
 MossSpare *moss_spare_new (int fd, gsize size);
 void moss_spare_free (MossSpare *spare);
 

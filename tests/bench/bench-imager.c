@@ -113,8 +113,10 @@ bench (const char *name, guint changed_per_mille, guint threads, gsize spare_byt
       moss_imager_write (now, manifest);
       if (spare_bytes)
         {
-          spare = moss_spare_new (memfd_create ("spare", MFD_CLOEXEC), spare_bytes);
-          g_assert (fallocate (spare->fd, 0, 0, spare_bytes) == 0);
+          int room = memfd_create ("spare", MFD_CLOEXEC);
+
+          g_assert (fallocate (room, 0, 0, spare_bytes) == 0);
+          spare = moss_spare_new (room, spare_bytes);
         }
       start = g_get_monotonic_time ();
       fd = moss_assemble (manifest, g_ptr_array_index (manifest->files, 0), shelf, NULL, spare,
