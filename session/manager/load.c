@@ -83,38 +83,79 @@ moss_files_read_index (MossFiles *files, GError **error)
   return mapped == NULL ? NULL : g_mapped_file_get_bytes (mapped);
 }
 
-/* The layer, of which what is there already is only named. */
-static gboolean
-assemble_layer (MossFiles *files, const MossManifest *manifest, MossShelf *shelf,
-                MossReady *ready, GError **error)
+/* The layer, of which what is there already is only named. It is put together beside the images. */
+typedef struct
 {
-  const MossManifestFile *index_file = moss_manifest_find (manifest, "layer/index");
-  const MossManifestFile *content_file = moss_manifest_find (manifest, "layer/content");
-  g_autofree guint8 *kept = NULL;
+  const MossManifest *manifest;
+  MossShelf *shelf;
+  MossReady *ready;
+  int index, content;
+  GError *error;
+} Layer;
+
+static GBytes *
+map_index (int fd, GError **error)
+{
+  g_autoptr (GMappedFile) mapped = g_mapped_file_new_from_fd (fd, FALSE, error);
+
+  return mapped == NULL ? NULL : g_mapped_file_get_bytes (mapped);
+}
+
+/* Names what was prepared; kept: the blocks that are not needed then, or NULL. */
+static gboolean
+shorten_index (Layer *layer, guint8 **kept)
+{
   g_autoptr (GBytes) index = NULL, shorter = NULL;
 
-  if (index_file == NULL || content_file == NULL)
-    {
-      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
-                   _("The snapshot is damaged: it has no files"));
-      return FALSE;
-    }
-  files->layer_index = append_fd (
-      files->fds, moss_assemble (manifest, index_file, shelf, NULL, NULL, error), error);
-  if (files->layer_index < 0)
+  if (layer->ready == NULL || layer->ready->manifest == NULL || layer->ready->index == NULL)
+    return TRUE;
+  index = map_index (layer->index, &layer->error);
+  if (index == NULL)
     return FALSE;
-  if (ready != NULL && ready->manifest != NULL && ready->index != NULL)
+  shorter = moss_layer_keep (index, layer->manifest, layer->ready->index,
+                             layer->ready->manifest, kept);
+  if (*kept == NULL)
+    return TRUE;
+  close (layer->index);
+  layer->index = write_index (shorter);
+  return TRUE;
+}
+
+static gpointer
+assemble_layer (gpointer data)
+{
+  Layer *layer = data;
+  const MossManifestFile *index = moss_manifest_find (layer->manifest, "layer/index");
+  const MossManifestFile *content = moss_manifest_find (layer->manifest, "layer/content");
+  g_autofree guint8 *kept = NULL;
+
+  if (index == NULL || content == NULL)
     {
-      index = moss_files_read_index (files, error);
-      if (index == NULL)
-        return FALSE;
-      shorter = moss_layer_keep (index, manifest, ready->index, ready->manifest, &kept);
-      if (kept != NULL)
-        files->layer_index = append_fd (files->fds, write_index (shorter), error);
+      g_set_error (&layer->error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_CORRUPT,
+                   _("The snapshot is damaged: it has no files"));
+      return NULL;
     }
-  files->layer_content = append_fd (
-      files->fds, moss_assemble (manifest, content_file, shelf, kept, NULL, error), error);
-  return files->layer_index >= 0 && files->layer_content >= 0;
+  layer->index = moss_assemble (layer->manifest, index, layer->shelf, NULL, NULL,
+                                &layer->error);
+  if (layer->index >= 0 && shorten_index (layer, &kept))
+    layer->content = moss_assemble (layer->manifest, content, layer->shelf, kept, NULL,
+                                    &layer->error);
+  return NULL;
+}
+
+static gboolean
+add_layer (MossFiles *files, Layer *layer, GError **error)
+{
+  files->layer_index = append_fd (files->fds, layer->index, NULL);
+  files->layer_content = append_fd (files->fds, layer->content, NULL);
+  if (layer->error != NULL)
+    g_propagate_error (error, layer->error);
+  else if (files->layer_index < 0 || files->layer_content < 0)
+    g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
+                 _("There is no room for the list of a snapshot"));
+  else
+    return TRUE;
+  return FALSE;
 }
 
 static const MossManifestFile *
@@ -133,17 +174,13 @@ find_largest_image (const MossManifest *manifest)
   return largest;
 }
 
-MossFiles *
-moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *ready,
-                     GError **error)
+static gboolean
+assemble_images (MossFiles *files, const MossManifest *manifest, MossShelf *shelf,
+                 MossReady *ready, GError **error)
 {
-  g_autoptr (MossFiles) files = g_new0 (MossFiles, 1);
   const MossManifestFile *largest = find_largest_image (manifest);
   GVariantBuilder images;
 
-  files->fds = g_unix_fd_list_new ();
-  if (!assemble_layer (files, manifest, shelf, ready, error))
-    return NULL;
   g_variant_builder_init (&images, G_VARIANT_TYPE ("a(sht)"));
   for (guint i = 0; i < manifest->files->len; i++)
     {
@@ -158,13 +195,30 @@ moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *
       if (handle < 0)
         {
           g_variant_builder_clear (&images);
-          return NULL;
+          return FALSE;
         }
       g_variant_builder_add (&images, "(sht)", file->name + strlen ("image/"), handle,
                              file->size);
     }
   files->images = g_variant_ref_sink (g_variant_builder_end (&images));
-  return g_steal_pointer (&files);
+  return TRUE;
+}
+
+MossFiles *
+moss_files_assemble (const MossManifest *manifest, MossShelf *shelf, MossReady *ready,
+                     GError **error)
+{
+  g_autoptr (MossFiles) files = g_new0 (MossFiles, 1);
+  Layer layer = { manifest, shelf, ready, -1, -1, NULL };
+  GThread *thread = g_thread_new ("layer", assemble_layer, &layer);
+  gboolean ok;
+
+  files->fds = g_unix_fd_list_new ();
+  ok = assemble_images (files, manifest, shelf, ready, error);
+  g_thread_join (thread);
+  if (add_layer (files, &layer, ok ? error : NULL) && ok)
+    return g_steal_pointer (&files);
+  return NULL;
 }
 
 void

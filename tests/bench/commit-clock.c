@@ -28,6 +28,7 @@ static MossDBusSession1 *session;
 static const char *sandbox;
 static MossViewer *viewer;
 static MossViewerSurface *window;
+static gint64 last_frame_us;
 static gboolean connecting;
 static guint retrying;
 
@@ -46,6 +47,19 @@ on_commit (MossViewerSurface *surface)
   say ("commit");
 }
 
+/* As a display does that refreshes FRAME_MS apart: at once when it stood still. */
+static void
+give_frame (void)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (viewer == NULL || window == NULL || now_us - last_frame_us < FRAME_MS * 1000
+      || !moss_viewer_surface_get_wants_frame (window))
+    return;
+  last_frame_us = now_us;
+  moss_viewer_frame_done (viewer, window, now_us);
+}
+
 static void
 on_added (MossViewer *of, MossViewerSurface *surface)
 {
@@ -53,6 +67,7 @@ on_added (MossViewer *of, MossViewerSurface *surface)
     return;
   g_set_object (&window, surface);
   g_signal_connect (surface, "commit", G_CALLBACK (on_commit), NULL);
+  g_signal_connect (surface, "wants-frame", G_CALLBACK (give_frame), NULL);
   moss_viewer_configure (of, surface, 0, 0, MOSS_VIEWER_STATE_ACTIVATED);
   moss_viewer_set_keyboard_focus (of, surface);
 }
@@ -60,8 +75,7 @@ on_added (MossViewer *of, MossViewerSurface *surface)
 static gboolean
 on_frame (gpointer unused)
 {
-  if (viewer != NULL && window != NULL && moss_viewer_surface_get_wants_frame (window))
-    moss_viewer_frame_done (viewer, window, g_get_monotonic_time ());
+  give_frame ();
   return G_SOURCE_CONTINUE;
 }
 
