@@ -305,7 +305,8 @@ static gboolean
 write_runs (int fd, guint8 *mapped, const MossManifest *manifest, const MossManifestFile *file,
             MossShelf *shelf, const guint8 *keep, GError **error)
 {
-  Writing writing = { .fd = fd, .mapped = mapped, .manifest = manifest, .file = file, .shelf = shelf, .keep = keep };
+  Writing writing = { .fd = fd, .mapped = mapped, .manifest = manifest, .file = file,
+                      .shelf = shelf, .keep = keep };
   guint parts = divide (&writing);
 
   /* The kernel lets one thread at a time write to a file, but any number to a mapping. */
