@@ -152,7 +152,12 @@ moss_version_row_new (GVariant *version, gboolean newest)
   self->version = g_variant_ref (version);
   gtk_box_append (GTK_BOX (box), make_words (time, details));
   if (newest)
-    gtk_box_append (GTK_BOX (box), make_label (_ ("Now"), "badge"));
+    {
+      GtkWidget *badge = make_label (_ ("Now"), "badge");
+
+      gtk_widget_set_valign (badge, GTK_ALIGN_CENTER);
+      gtk_box_append (GTK_BOX (box), badge);
+    }
   gtk_box_append (GTK_BOX (box), make_button (_ ("Open"), "flat", time,
                                               G_CALLBACK (on_open_clicked), self));
   if (!newest)

@@ -291,6 +291,7 @@ moss_versions_window_init (MossVersionsWindow *self)
   self->toasts = g_object_new (MOSS_TYPE_TOASTS, NULL);
   gtk_widget_set_valign (GTK_WIDGET (self->toasts), GTK_ALIGN_END);
   gtk_widget_set_halign (GTK_WIDGET (self->toasts), GTK_ALIGN_CENTER);
+  gtk_widget_set_margin_bottom (GTK_WIDGET (self->toasts), 16);
   gtk_overlay_set_child (GTK_OVERLAY (overlay), make_body (self));
   gtk_overlay_add_overlay (GTK_OVERLAY (overlay), GTK_WIDGET (self->toasts));
   gtk_window_set_child (GTK_WINDOW (self), overlay);

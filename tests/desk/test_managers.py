@@ -65,8 +65,8 @@ def nautilus_shows_states():
         with open(keyfile, "w", encoding="utf-8") as file:
             file.write("[org/gnome/nautilus/preferences]\ndefault-folder-viewer='list-view'\n"
                        "[org/gnome/nautilus/list-view]\n"
-                       "default-visible-columns=['name', 'size', 'moss_state']\n"
-                       "default-column-order=['name', 'size', 'moss_state']\n"
+                       "default-visible-columns=['name', 'size', 'Moss::state']\n"
+                       "default-column-order=['name', 'size', 'Moss::state']\n"
                        "use-tree-view=false\n")
         on.environment["GSETTINGS_BACKEND"] = "keyfile"
         log = open(os.path.join(on.folder, "nautilus.log"), "w", encoding="utf-8")
@@ -96,7 +96,7 @@ def thunar_shows_it():
         before = on.shot("thunar-before")
         fill(netd)
         time.sleep(1.5)
-        if on.differ(before, on.shot("thunar"), "320x800+0+0") < 50:
+        if on.differ(before, on.shot("thunar"), "180x400+320+260") < 50:
             raise Failed("no row of /net")
 
 

@@ -31,6 +31,12 @@ get_name (GMount *mount)
 static GIcon *
 get_icon (GMount *mount)
 {
+  return g_themed_icon_new ("moss-net");
+}
+
+static GIcon *
+get_symbolic_icon (GMount *mount)
+{
   /* No other one to fall back to: a theme that has that would be preferred to ours. */
   return g_themed_icon_new (g_atomic_pointer_get (&MOSS_GIO_MOUNT (mount)->icon));
 }
@@ -96,7 +102,7 @@ moss_gio_mount_iface_init (GMountIface *iface)
   iface->get_default_location = get_root;
   iface->get_name = get_name;
   iface->get_icon = get_icon;
-  iface->get_symbolic_icon = get_icon;
+  iface->get_symbolic_icon = get_symbolic_icon;
   iface->get_uuid = get_uuid;
   iface->get_volume = get_volume;
   iface->get_drive = get_drive;
