@@ -190,6 +190,7 @@ image_set_init (ImageSet *s, const MossImagePolicy *policy)
   s->namespaces = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   s->peers = g_ptr_array_new ();
   s->remaps = g_ptr_array_new_with_free_func (g_free);
+  s->filters = g_byte_array_new ();
 }
 
 static void
@@ -214,6 +215,7 @@ image_set_clear (ImageSet *s)
   g_hash_table_unref (s->namespaces);
   g_ptr_array_unref (s->peers);
   g_ptr_array_unref (s->remaps);
+  g_byte_array_unref (s->filters);
 }
 
 static gboolean

@@ -36,7 +36,7 @@ typedef struct
   const MossImageMount *mounts; /* exactly these; ended by a NULL path; "/" among them */
   const MossImageDevice *devices; /* nodes that may be open; ended by a NULL path */
   guint64 init_capabilities;      /* what pid 1 may have, as bits; all others: none */
-  gboolean need_seccomp;          /* every task but pid 1 must carry a seccomp filter */
+  gboolean need_seccomp;          /* every task but pid 1 must carry our filter (filter.h) */
   guint64 max_bytes;              /* all images together */
   guint max_tasks;                /* processes and threads; at most 2^22 */
 } MossImagePolicy;

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define MAX_MESSAGE (4u << 20)
+#define MAX_MESSAGE (16u << 20) /* a filter of 2 KiB for each process */
 #define MAX_ID 65534
 
 static gboolean

@@ -17,6 +17,12 @@ typedef struct
   gint32 mnt;
 } ImageFile;
 
+enum
+{
+  IMAGE_FILTER_SPREADS = 1, /* is set for all threads of its process */
+  IMAGE_FILTER_OURS = 2,    /* is the one of every sandbox */
+};
+
 /* What the images of one sandbox say, collected for the checks that need more than one of
  * them. */
 typedef struct
@@ -47,8 +53,7 @@ typedef struct
   GHashTable *namespaces;    /* "userns-15" → itself */
   GPtrArray *peers;          /* inode numbers that must be sockets */
   GPtrArray *remaps;         /* MossImage__Remap */
-  guint64 spreading_filters; /* bit i: filter i is set for all threads of its process */
-  guint n_seccomp;
+  GByteArray *filters;       /* of the seccomp image, in its order: IMAGE_FILTER_… */
 } ImageSet;
 
 /* Reads one image in memory. */

@@ -255,7 +255,7 @@ check_cgroup (ImageReader *r, gpointer message, GError **error)
 {
   const MossImage__Cgroup *m = message;
 
-  if (m->n_sets > 64 || m->n_controllers > 64)
+  if (m->n_sets > r->set->policy->max_tasks || m->n_controllers > 64)
     return image_corrupt (r->set, error, "too many control groups");
   for (gsize i = 0; i < m->n_controllers; i++)
     if (m->controllers[i]->n_directories > 0)

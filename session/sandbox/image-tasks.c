@@ -7,6 +7,7 @@
  * filter; nobody has a security label, a real-time or raised priority, or protection from
  * the out-of-memory killer. */
 #define G_LOG_DOMAIN "moss-image"
+#include "filter.h"
 #include "image-read.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@
 #define NO_FILTER 0xffffffffu
 #define BPF_INSN 8
 #define BPF_MAX 4096
-#define MAX_FILTERS 64
+#define MAX_FILTERS 16384 /* CRIU writes a chain for each process */
 #define MAX_PID 4194304u
 #define SECCOMP_FLAGS 0x7 /* TSYNC, LOG, SPEC_ALLOW: no listener */
 #define SECCOMP_FLAG_TSYNC 0x1
@@ -301,11 +302,17 @@ check_seccomp (ImageReader *r, gpointer message, GError **error)
       if ((f->flags & ~SECCOMP_FLAGS) != 0)
         return image_denied (s, error, "a filter has a listener");
     }
-  s->n_seccomp = m->n_filters;
-  s->spreading_filters = 0;
+  g_byte_array_set_size (s->filters, m->n_filters);
   for (gsize i = 0; i < m->n_filters; i++)
-    if ((m->filters[i]->flags & SECCOMP_FLAG_TSYNC) != 0)
-      s->spreading_filters |= G_GUINT64_CONSTANT (1) << i;
+    {
+      const MossImage__SeccompFilter *f = m->filters[i];
+
+      s->filters->data[i] = 0;
+      if ((f->flags & SECCOMP_FLAG_TSYNC) != 0)
+        s->filters->data[i] |= IMAGE_FILTER_SPREADS;
+      if (moss_filter_is_ours (f->program.data, f->program.len))
+        s->filters->data[i] |= IMAGE_FILTER_OURS;
+    }
   return TRUE;
 }
 
@@ -418,7 +425,7 @@ cross_cores (ImageSet *s, GError **error)
         return image_corrupt (s, error, "core-%u.img belongs to no thread",
                               GPOINTER_TO_UINT (tid));
       if (GPOINTER_TO_UINT (filter) != NO_FILTER
-          && GPOINTER_TO_UINT (filter) >= s->n_seccomp)
+          && GPOINTER_TO_UINT (filter) >= s->filters->len)
         return image_corrupt (s, error, "thread %u has a filter that is not there",
                               GPOINTER_TO_UINT (tid));
     }
@@ -429,8 +436,25 @@ cross_cores (ImageSet *s, GError **error)
   return TRUE;
 }
 
-/* CRIU leaves the filter out of threads that have the same as their leader, and has the
- * leader's filter spread over all threads when it is set again. */
+static gboolean
+filter_is (ImageSet *s, guint filter, guint kind)
+{
+  return filter < s->filters->len && (s->filters->data[filter] & kind) != 0;
+}
+
+/* A task names the oldest of its filters, and what it set itself later follows from there: the
+ * oldest must be ours. CRIU leaves the filter out of threads that have the same as their leader,
+ * and has the leader's filter spread over all threads when it is set again. */
+static gboolean
+check_filter (ImageSet *s, guint tid, guint own, guint leaders, GError **error)
+{
+  if (own != NO_FILTER)
+    return filter_is (s, own, IMAGE_FILTER_OURS)
+           || image_denied (s, error, "thread %u has another seccomp filter than a sandbox's", tid);
+  return filter_is (s, leaders, IMAGE_FILTER_SPREADS)
+         || image_denied (s, error, "thread %u has no seccomp filter", tid);
+}
+
 static gboolean
 cross_filters (ImageSet *s, GError **error)
 {
@@ -445,11 +469,10 @@ cross_filters (ImageSet *s, GError **error)
       guint own = GPOINTER_TO_UINT (g_hash_table_lookup (s->cores, tid));
       guint leaders = GPOINTER_TO_UINT (g_hash_table_lookup (s->cores, pid));
 
-      if (tid == pid || GPOINTER_TO_UINT (pid) == 1 || own != NO_FILTER)
+      if (GPOINTER_TO_UINT (pid) == 1 || (tid == pid && own == NO_FILTER)) /* an ended one */
         continue;
-      if (leaders >= 64 || (s->spreading_filters >> leaders & 1) == 0)
-        return image_denied (s, error, "thread %u has no seccomp filter",
-                             GPOINTER_TO_UINT (tid));
+      if (!check_filter (s, GPOINTER_TO_UINT (tid), own, leaders, error))
+        return FALSE;
     }
   return TRUE;
 }

@@ -24,7 +24,7 @@
 #define MAX_BLOCKERS 32
 #define MAX_FILES 65536
 #define MAX_LAYER_ENTRIES 1000000
-#define MAX_TASK_IMAGES 220
+#define MAX_TASK_IMAGES 18000 /* see image-check.c and image-pack.c: 20000 of all kinds */
 
 #define MQUEUE_MAGIC 0x19800202
 

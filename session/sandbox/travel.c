@@ -15,6 +15,7 @@
 #include "fds.h"
 #include "image-check.h"
 #include "image-mend.h"
+#include "image-pack.h"
 #include "layer.h"
 #include "network.h"
 #include "room.h"
@@ -32,6 +33,7 @@
 #include <sys/syscall.h>
 
 #define MAX_IMAGES 240 /* what one message carries of descriptors, less two */
+#define MAX_ALONE 200  /* beside a pack */
 #define MAX_IMAGE_BYTES (16ull << 30)
 #define MAX_EXTRA_FILES 65536
 #define MAX_TRIES 4
@@ -204,45 +206,116 @@ is_image (const char *name)
   return g_str_has_suffix (name, ".img");
 }
 
-/* Each image as a read-only descriptor in the answer. */
-static GVariant *
-collect_images (MossRequest *request, ImageDir *dir, GError **error)
+typedef struct
+{
+  char *name;
+  guint64 size;
+} Image;
+
+static void
+image_free (gpointer data)
+{
+  Image *image = data;
+
+  g_free (image->name);
+  g_free (image);
+}
+
+/* The largest first, and before them the list of files, which callers read. */
+static int
+compare_images (gconstpointer a, gconstpointer b)
+{
+  const Image *x = *(const Image *const *) a, *y = *(const Image *const *) b;
+  gboolean x_files = g_str_equal (x->name, "files.img");
+  gboolean y_files = g_str_equal (y->name, "files.img");
+
+  if (x_files != y_files)
+    return x_files ? -1 : 1;
+  return x->size > y->size ? -1 : x->size < y->size ? 1 : strcmp (x->name, y->name);
+}
+
+static GPtrArray *
+list_images (ImageDir *dir, GError **error)
 {
   g_autoptr (GDir) entries = g_dir_open (dir->path, 0, error);
-  GVariantBuilder builder;
+  g_autoptr (GPtrArray) images = g_ptr_array_new_with_free_func (image_free);
   const char *name;
-  guint n = 0;
+  struct stat st;
 
   if (entries == NULL)
     return NULL;
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(sht)"));
   while ((name = g_dir_read_name (entries)) != NULL)
-    {
-      struct stat st;
-      int fd, index;
+    if (is_image (name) && fstatat (dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+      {
+        Image *image = g_new (Image, 1);
 
-      if (!is_image (name))
-        continue;
-      if (++n > MAX_IMAGES)
-        {
-          g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_NOT_TRAVELABLE,
-                       "the app has too many processes and threads to travel");
-          break;
-        }
-      fd = openat (dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-      if (fd < 0 || fstat (fd, &st) != 0
-          || (index = moss_request_add_fd (request, fd, error)) < 0)
-        {
-          if (error != NULL && *error == NULL)
-            moss_sandbox_fail_errno (error, errno, "Can't open the image %s", name);
-          break;
-        }
-      g_variant_builder_add (&builder, "(sht)", name, index, (guint64) st.st_size);
+        *image = (Image) { g_strdup (name), st.st_size };
+        g_ptr_array_add (images, image);
+      }
+  g_ptr_array_sort (images, compare_images);
+  return g_steal_pointer (&images);
+}
+
+static gboolean
+answer_image (MossRequest *request, GVariantBuilder *builder, const char *name, int fd,
+              guint64 size, GError **error)
+{
+  int index;
+
+  if (fd < 0)
+    return error != NULL && *error != NULL
+               ? FALSE
+               : moss_sandbox_fail_errno (error, errno, "Can't open the image %s", name);
+  index = moss_request_add_fd (request, fd, error);
+  if (index >= 0)
+    g_variant_builder_add (builder, "(sht)", name, index, size);
+  return index >= 0;
+}
+
+static int
+pack_images (ImageDir *dir, GPtrArray *images, guint first, guint64 *size, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (GError) local = NULL;
+  int fd;
+
+  for (guint i = first; i < images->len; i++)
+    g_ptr_array_add (names, ((Image *) images->pdata[i])->name);
+  g_ptr_array_add (names, NULL);
+  fd = moss_image_pack (dir->fd, (const char *const *) names->pdata, size, &local);
+  if (fd < 0)
+    fail (error, g_steal_pointer (&local));
+  return fd;
+}
+
+/* Each image as a read-only descriptor in the answer; of very many the small ones in one. */
+static GVariant *
+collect_images (MossRequest *request, ImageDir *dir, GError **error)
+{
+  g_autoptr (GPtrArray) images = list_images (dir, error);
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("a(sht)"));
+  guint n_alone;
+  guint64 size;
+
+  if (images == NULL)
+    return NULL;
+  n_alone = images->len <= MAX_IMAGES ? images->len : MAX_ALONE;
+  for (guint i = 0; i < n_alone; i++)
+    {
+      const Image *image = images->pdata[i];
+      int fd = openat (dir->fd, image->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+      if (!answer_image (request, &builder, image->name, fd, image->size, error))
+        return NULL;
     }
-  if (name == NULL)
-    return g_variant_builder_end (&builder);
-  g_variant_builder_clear (&builder);
-  return NULL;
+  if (n_alone < images->len)
+    {
+      int fd = pack_images (dir, images, n_alone, &size, error);
+
+      if (!answer_image (request, &builder, MOSS_IMAGE_PACK, fd, size, error))
+        return NULL;
+    }
+  return g_variant_builder_end (&builder);
 }
 
 static gboolean
@@ -259,16 +332,10 @@ check_sealed (int fd, guint64 size, const char *what, GError **error)
   return FALSE;
 }
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-/* CRIU's own names: "core-12.img". Nothing that leaves the directory or hides in it. */
 static gboolean
 check_image_name (const char *name, GError **error)
 {
-  gsize length = strlen (name);
-
-  if (length > 4 && length < 100 && is_image (name) && name[0] != '.'
-      && strspn (name, LETTERS "0123456789-_.") == length)
+  if (moss_image_name_is_good (name))
     return TRUE;
   g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_CORRUPT,
                "\"%.100s\" is no name of an image", name);
@@ -350,7 +417,29 @@ copy_image (MossRequest *request, ImageDir *dir, const char *name, gint32 handle
   return moss_sandbox_fail_errno (error, errno, "Can't copy the image %s", name);
 }
 
+static gboolean
+unpack_images (MossRequest *request, ImageDir *dir, gint32 handle, guint64 size, GError **error)
+{
+  moss_autofd from = moss_request_get_fd (request, handle, error);
+  g_autoptr (GError) local = NULL;
+
+  if (from < 0 || !check_sealed (from, size, MOSS_IMAGE_PACK, error))
+    return FALSE;
+  return moss_image_unpack (from, size, dir->fd, &local)
+         || fail (error, g_steal_pointer (&local));
+}
+
 /* Every image in its size, and the content of those that are no pages. */
+static gboolean
+take_image (MossRequest *request, MossSandbox *sandbox, ImageDir *dir, const char *name,
+            gint32 handle, guint64 size, GError **error)
+{
+  if (g_str_equal (name, MOSS_IMAGE_PACK))
+    return unpack_images (request, dir, handle, size, error);
+  return make_image (request, sandbox, dir, name, handle, size, error)
+         && (is_pages (name) || copy_image (request, dir, name, handle, size, error));
+}
+
 static gboolean
 make_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
              GError **error)
@@ -374,8 +463,7 @@ make_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, Image
                                "The images are too large");
           return FALSE;
         }
-      if (!make_image (request, sandbox, dir, name, handle, size, error)
-          || (!is_pages (name) && !copy_image (request, dir, name, handle, size, error)))
+      if (!take_image (request, sandbox, dir, name, handle, size, error))
         return FALSE;
     }
   return TRUE;

@@ -599,13 +599,49 @@ semaphore_begin (void)
   EXPECT (eventfd (3, EFD_SEMAPHORE) >= 0);
 }
 
+/* A crowd: each of them counts in a place of its own, and none may stand still. */
+#define CROWD_PROCESSES 100
+#define CROWD_THREADS 300
+#define CROWD (CROWD_PROCESSES + CROWD_THREADS)
+
+static volatile int *crowd, crowd_before[CROWD];
+
+static void *
+count_alone (void *place)
+{
+  while (usleep (50000) == 0 || errno == EINTR)
+    ++*(volatile int *) place;
+  return NULL;
+}
+
 static void
 many_begin (void)
 {
-  for (int i = 0; i < 90; i++)
+  pthread_attr_t small;
+  pthread_t thread;
+
+  crowd = mmap (NULL, CROWD * sizeof *crowd, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                0);
+  EXPECT (crowd != MAP_FAILED);
+  for (int i = 0; i < CROWD_PROCESSES; i++)
     if (fork () == 0)
-      for (;;)
-        pause ();
+      count_alone ((void *) &crowd[i]);
+  pthread_attr_init (&small);
+  pthread_attr_setstacksize (&small, 65536);
+  for (int i = CROWD_PROCESSES; i < CROWD; i++)
+    EXPECT (pthread_create (&thread, &small, count_alone, (void *) &crowd[i]) == 0);
+}
+
+static void
+many_look (void)
+{
+  for (int i = 0; i < CROWD; i++)
+    {
+      for (int waited = 0; waited < WAIT_MS && crowd[i] == crowd_before[i]; waited++)
+        usleep (1000);
+      EXPECT (crowd[i] > crowd_before[i]);
+      crowd_before[i] = crowd[i];
+    }
 }
 
 static const struct
@@ -622,7 +658,7 @@ static const struct
   { "unix", unix_begin, unix_look },             { "inet", inet_begin, inet_look },
   { "msgqueue", msgqueue_begin, nothing_look },  { "mqueue", mqueue_begin, nothing_look },
   { "aio", aio_begin, nothing_look },            { "semaphore", semaphore_begin, nothing_look },
-  { "many", many_begin, nothing_look },
+  { "many", many_begin, many_look },
 };
 
 static void

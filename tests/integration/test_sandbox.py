@@ -382,18 +382,6 @@ def test_inspect_names_files_and_memory(one, other):
     one.end(name)
 
 
-def test_a_crowd_of_processes_keeps_an_app_at_home(one, other):
-    name = one.create("/bin/sh", "-c", "for i in 1 2 3 4 5 6; do for j in 1 2 3 4 5 6 7; do sleep 1000 & "
-                      "done; done; echo 1 >~/up; wait")
-    hosts.wait_until("it is up", lambda: one.read(name, "up"), seconds=20)
-    answer = one.ctl("Inspect", name).stdout
-    dump = one.ctl("Dump", name, folder(one, "dump"), check=False)
-    running = one.state(name)
-    one.end(name)
-    assert "can't travel: it has too many processes and threads" in answer, answer
-    assert dump.returncode != 0 and running == "running", (dump, running)
-
-
 # ---- moves ---------------------------------------------------------------------------------
 
 
@@ -417,6 +405,30 @@ def test_a_move_to_another_daemon_and_back(one, other):
         target.goes_on(name)
         source, target = target, source
     source.end(name)
+
+
+def test_a_crowd_of_processes_moves(one, other):
+    """More images than a message carries descriptors: the small ones come in one."""
+    name = one.create("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7; do "
+                      "sleep 1000 & done; done; " + LOOP)
+    one.goes_on(name)
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    assert os.path.exists(f"{place}/image-packed.img")
+    spoilt = f"{place}-spoilt"
+    shutil.copytree(place, spoilt)
+    with open(f"{spoilt}/image-packed.img", "r+b") as file:
+        file.seek(16 + 16)
+        file.write(b"../../evil.img\0")
+    subprocess.run(["chown", "-R", str(ALICE), spoilt], check=True)
+    assert "holds what is no image" in other.refused("Restore", name, spoilt)
+    other.ctl("Restore", name, place)
+    frozen = other.count(name)
+    one.end(name)
+    other.ctl("Thaw", name)
+    other.goes_on(name)
+    assert other.count(name) > frozen
+    other.end(name)
 
 
 def test_an_aborted_move_goes_on_at_the_source(one, other):

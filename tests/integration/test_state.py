@@ -113,8 +113,17 @@ def test_counting_event_is_named(desk):
     assert_named(desk, "semaphore", "event")
 
 
-def test_too_many_processes_are_named(desk):
-    assert_named(desk, "many", "too many processes")
+def test_a_crowd_travels(desk):
+    """100 processes and 300 threads: more images than a message carries descriptors."""
+    desktop, laptop = desk.lab.machine("desktop"), desk.lab.machine("laptop")
+    sandbox = keep(desktop, "many")
+    try:
+        for source, target in ((desktop, laptop), (laptop, desktop)):
+            before = {"many": said(source, "many")[1]}
+            desk.send(source, sandbox)
+            assert_kept(target, ["many"], before)
+    finally:
+        end(desk, sandbox)
 
 
 if __name__ == "__main__":

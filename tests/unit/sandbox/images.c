@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "images.h"
+#include "filter.h"
 
 #include <string.h>
 #include <sys/mount.h>
@@ -9,8 +10,6 @@
 static void
 init_tasks (TestImages *t)
 {
-  static guint8 program[8] = { 0x06, 0, 0, 0, 0, 0, 0xff, 0x7f };
-
   for (guint i = 0; i < 2; i++)
     {
       t->tids[i] = i + 1;
@@ -50,8 +49,8 @@ init_tasks (TestImages *t)
   t->creds[0].cap_eff = t->creds[0].cap_prm = t->caps;
   moss_image__seccomp__init (&t->seccomp);
   moss_image__seccomp_filter__init (&t->filter);
-  t->filter.program.data = program;
-  t->filter.program.len = sizeof program;
+  t->filter.program.data = (guint8 *)moss_filter;
+  t->filter.program.len = moss_filter_length * sizeof moss_filter[0];
 }
 
 static void

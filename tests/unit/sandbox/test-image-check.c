@@ -91,6 +91,11 @@ DEFINE (may_gain, t->creds[1].no_new_privs = 0)
 DEFINE (profile, t->creds[1].lsm_profile = (char *)"unconfined_u")
 DEFINE (no_filter, t->threads[1].seccomp_mode = 0)
 DEFINE (lost_filter, t->threads[1].seccomp_filter = 7)
+/* One that allows everything, and ours without its end. */
+static guint8 allow_all[8] = { 0x06, 0, 0, 0, 0, 0, 0xff, 0x7f };
+DEFINE (other_filter,
+        (t->filter.program.data = allow_all, t->filter.program.len = sizeof allow_all))
+DEFINE (short_filter, t->filter.program.len -= 8)
 DEFINE (listener, (t->filter.has_flags = TRUE, t->filter.flags = 8))
 DEFINE (raised, (t->threads[1].has_nice = TRUE, t->threads[1].nice = -5))
 DEFINE (real_time, (t->threads[1].has_policy = TRUE, t->threads[1].policy = 1))
@@ -214,6 +219,8 @@ static const Wrong wrongs[] = {
   W (profile, D, "core-2.img"),
   W (no_filter, D, "core-2.img"),
   W (lost_filter, C, "all together"),
+  W (other_filter, D, "all together"),
+  W (short_filter, D, "all together"),
   W (listener, D, "seccomp.img"),
   W (raised, D, "core-2.img"),
   W (real_time, D, "core-2.img"),
