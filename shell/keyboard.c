@@ -24,6 +24,7 @@ struct _MossKeyboard
   gboolean focused;
   guint pressed[MAX_KEYS]; /* evdev codes the app knows as down */
   guint n_pressed;
+  guint layout; /* the host's, of the last key */
   char *preedit;
   int preedit_cursor;
 };
@@ -44,7 +45,7 @@ find_key (MossKeyboard *self, guint key)
 }
 
 static void
-send_locks (MossKeyboard *self, MossViewer *viewer, guint group)
+send_locks (MossKeyboard *self, MossViewer *viewer)
 {
   GdkSeat *seat = gdk_display_get_default_seat (gtk_widget_get_display (self->widget));
   GdkDevice *device = seat != NULL ? gdk_seat_get_keyboard (seat) : NULL;
@@ -57,7 +58,7 @@ send_locks (MossKeyboard *self, MossViewer *viewer, guint group)
     locked |= 1 << 1;
   if (gdk_device_get_num_lock_state (device))
     locked |= 1 << 4;
-  moss_viewer_set_modifiers (viewer, 0, 0, locked, group);
+  moss_viewer_set_modifiers (viewer, 0, 0, locked, self->layout);
 }
 
 static gboolean
@@ -82,6 +83,11 @@ on_key_pressed (GtkEventControllerKey *controller, guint keyval, guint keycode,
     return TRUE;
   if (find_key (self, key) >= 0)
     return TRUE; /* the host's repeat: the app has its own */
+  if (gdk_key_event_get_layout (event) != self->layout)
+    {
+      self->layout = gdk_key_event_get_layout (event);
+      send_locks (self, viewer);
+    }
   if (self->n_pressed < MAX_KEYS)
     self->pressed[self->n_pressed++] = key;
   moss_viewer_key (viewer, key, TRUE, g_get_monotonic_time ());
@@ -151,7 +157,7 @@ on_focus_enter (GtkEventControllerFocus *controller, MossKeyboard *self)
     return;
   if (moss_viewer_surface_get_role (self->surface) == MOSS_VIEWER_ROLE_TOPLEVEL)
     moss_viewer_set_keyboard_focus (viewer, self->surface);
-  send_locks (self, viewer, 0);
+  send_locks (self, viewer);
   update_im_focus (self);
 }
 

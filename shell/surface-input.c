@@ -4,6 +4,7 @@
 #include "surface-input.h"
 
 #include "keyboard.h"
+#include "pointer-hold.h"
 
 #include <linux/input-event-codes.h>
 #include <math.h>
@@ -21,6 +22,7 @@ struct _MossSurfaceInput
   MossViewerSurface *surface; /* (unowned): the view holds it */
   MossViewer *viewer;         /* whose cursor is shown, or NULL */
   MossKeyboard *keyboard;
+  MossPointerHold *hold;
   guint buttons; /* a bit for each that the app knows as down */
   gpointer fingers[MAX_FINGERS];
 };
@@ -345,6 +347,7 @@ moss_surface_input_set_surface (MossSurfaceInput *self, MossViewerSurface *surfa
   self->buttons = 0;
   memset (self->fingers, 0, sizeof self->fingers);
   moss_keyboard_set_surface (self->keyboard, surface);
+  moss_pointer_hold_set_surface (self->hold, surface);
 }
 
 void
@@ -353,6 +356,7 @@ moss_surface_input_free (MossSurfaceInput *self)
   self->surface = NULL;
   follow_viewer (self);
   moss_keyboard_free (self->keyboard);
+  moss_pointer_hold_free (self->hold);
   g_free (self);
 }
 
@@ -369,5 +373,6 @@ moss_surface_input_new (GtkWidget *widget)
   g_signal_connect (motion, "leave", G_CALLBACK (on_leave), self);
   gtk_widget_add_controller (widget, motion);
   self->keyboard = moss_keyboard_new (widget);
+  self->hold = moss_pointer_hold_new (widget);
   return self;
 }

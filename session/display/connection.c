@@ -102,6 +102,7 @@ take_hello (MossDisplayConnection *connection, MossWireMessage *message)
       if (display->viewer)
         moss_connection_kill (display->viewer, MOSS_WIRE_BYE_REPLACED);
       display->viewer = connection;
+      display->moved_until = display->moved ? moss_now_ms () + MOSS_MOVED_MS : 0;
       moss_sync_attach (connection);
       if (display->callbacks.viewer)
         display->callbacks.viewer (display, true, display->callbacks_data);
@@ -226,6 +227,8 @@ detach_except (MossDisplay *display, MossDisplayConnection *except)
 {
   MossDisplayConnection *connection, *next;
 
+  display->moved = true;
+  display->moved_until = 0;
   if (display->callbacks.detaching)
     display->callbacks.detaching (display, display->callbacks_data);
   wl_list_for_each_safe (connection, next, &display->connections, link)

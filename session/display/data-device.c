@@ -114,7 +114,6 @@ device_set_selection (struct wl_client *client,
 {
   MossDisplay *display = wl_resource_get_user_data (resource);
   MossSource *source = source_resource ? wl_resource_get_user_data (source_resource) : NULL;
-  MossSurface *focus = display->seat.keyboard;
 
   if (source && source->actions_set)
     {
@@ -122,15 +121,7 @@ device_set_selection (struct wl_client *client,
                               "a source with actions is for drags");
       return;
     }
-  if (source)
-    source->used = true;
-  if (!focus || !focus->resource || wl_resource_get_client (focus->resource) != client)
-    {
-      if (source)
-        moss_source_cancel (source);
-      return;
-    }
-  moss_selection_set (display, MOSS_SELECTION_CLIPBOARD, source);
+  moss_selection_ask (display, MOSS_SELECTION_CLIPBOARD, source);
 }
 
 static const struct wl_data_device_interface device_implementation = {

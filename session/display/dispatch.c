@@ -212,6 +212,20 @@ on_pointer_motion (MossDisplayConnection *connection, MossWireMessage *message)
 }
 
 static bool
+on_pointer_relative (MossDisplayConnection *connection, MossWireMessage *message)
+{
+  double dx = get_coordinate (message);
+  double dy = get_coordinate (message);
+  uint32_t time = moss_wire_get_u32 (message);
+
+  if (!moss_wire_finished (message))
+    return false;
+  if (moss_constraint_locks (connection->display))
+    moss_pointer_relative (connection->display, dx, dy, time);
+  return true;
+}
+
+static bool
 on_pointer_leave (MossDisplayConnection *connection, MossWireMessage *message)
 {
   if (!moss_wire_finished (message))
@@ -554,6 +568,7 @@ static const Handler handlers[] = {
   [MOSS_WIRE_POINTER_LEAVE] = on_pointer_leave,
   [MOSS_WIRE_POINTER_BUTTON] = on_pointer_button,
   [MOSS_WIRE_POINTER_AXIS] = on_pointer_axis,
+  [MOSS_WIRE_POINTER_RELATIVE] = on_pointer_relative,
   [MOSS_WIRE_KEYMAP] = on_keymap,
   [MOSS_WIRE_REPEAT] = on_repeat,
   [MOSS_WIRE_KEY_FOCUS] = on_key_focus,

@@ -26,6 +26,7 @@
 #define MOSS_MAX_FINGERS 16
 #define MOSS_MAX_MIME_TYPES 128
 #define MOSS_PING_MS 3000
+#define MOSS_MOVED_MS 3000
 
 typedef struct _MossClient MossClient;
 typedef struct _MossPool MossPool;
@@ -34,6 +35,7 @@ typedef struct _MossSurface MossSurface;
 typedef struct _MossSubsurface MossSubsurface;
 typedef struct _MossXdgSurface MossXdgSurface;
 typedef struct _MossSource MossSource;
+typedef struct _MossConstraint MossConstraint;
 
 /* ---- region.c ------------------------------------------------------------------------ */
 
@@ -114,6 +116,8 @@ void moss_buffer_hold (MossBuffer *buffer);
 void moss_buffer_drop (MossBuffer *buffer);
 /* Whether its memory is really there. Else the client gets a protocol error. */
 bool moss_buffer_check (MossBuffer *buffer);
+/* Its memory was under way during a move and is lost. */
+bool moss_buffer_is_lost (MossBuffer *buffer);
 
 /* ---- surface.c ----------------------------------------------------------------------- */
 
@@ -417,6 +421,9 @@ typedef struct
   uint32_t depressed, latched, locked, group;
   uint32_t repeat_rate, repeat_delay;
 
+  struct wl_list constraints, relatives; /* MossConstraint, wl_resources */
+  MossConstraint *constraint;            /* in force, or NULL */
+
   MossFinger fingers[MOSS_MAX_FINGERS];
   uint32_t touch_serial;
 } MossSeat;
@@ -433,6 +440,8 @@ bool moss_seat_serial_valid (MossDisplay *display, struct wl_client *client,
 void moss_pointer_create (struct wl_client *client, struct wl_resource *seat, uint32_t id);
 void moss_pointer_motion (MossDisplay *display, MossSurface *root, double x, double y,
                           uint32_t time);
+/* While it is locked. */
+void moss_pointer_relative (MossDisplay *display, double dx, double dy, uint32_t time);
 void moss_pointer_leave (MossDisplay *display);
 void moss_pointer_button (MossDisplay *display, uint32_t button, bool pressed,
                           uint32_t time);
@@ -443,6 +452,26 @@ void moss_pointer_set_focus (MossDisplay *display, MossSurface *surface, double 
 void moss_pointer_release_all (MossDisplay *display);
 void moss_pointer_set_cursor_name (MossDisplay *display, const char *name);
 void moss_cursor_shape_init (MossDisplay *display);
+
+/* ---- constraint.c -------------------------------------------------------------------- */
+
+typedef struct
+{
+  uint32_t mode;     /* MOSS_WIRE_POINTER_… */
+  MossSurface *root; /* whose coordinates they are, NULL: free */
+  double x, y;       /* where the pointer shall be once it is let go */
+} MossConstraintState;
+
+void moss_constraint_init (MossDisplay *display);
+/* After pointer or keyboard focus, the pointer's place or a drag changed. */
+void moss_constraint_update (MossDisplay *display);
+void moss_constraint_committed (MossSurface *surface);
+void moss_constraint_get (MossDisplay *display, MossConstraintState *state);
+bool moss_constraint_locks (MossDisplay *display);
+/* Keeps a place in the focused surface inside of what confines the pointer. */
+void moss_constraint_clamp (MossDisplay *display, double *x, double *y);
+/* How far the pointer went, to who wants to know that. */
+void moss_pointer_send_relative (MossDisplay *display, double dx, double dy, uint32_t time);
 
 void moss_keyboard_create (struct wl_client *client, struct wl_resource *seat, uint32_t id);
 bool moss_keyboard_set_keymap (MossDisplay *display, const char *text, size_t size);
@@ -507,6 +536,8 @@ bool moss_source_has (MossSource *source, const char *mime_type);
 void moss_source_send (MossSource *source, const char *mime_type, int fd);
 void moss_source_cancel (MossSource *source);
 void moss_selection_set (MossDisplay *display, MossSelection which, MossSource *source);
+/* The same for a client that asks: it is refused while another app has the keyboard. */
+void moss_selection_ask (MossDisplay *display, MossSelection which, MossSource *source);
 void moss_selection_init (MossDisplay *display);
 void moss_selection_fini (MossDisplay *display);
 /* A client got the keyboard: tell it what can be pasted. */
@@ -647,7 +678,8 @@ enum
   MOSS_STALE_DRAG = 1 << 3,
   MOSS_STALE_DROP = 1 << 4,
   MOSS_STALE_TEXT = 1 << 5,
-  MOSS_STALE_ALL = 63,
+  MOSS_STALE_POINTER = 1 << 6,
+  MOSS_STALE_ALL = 127,
 };
 
 struct _MossDisplay
@@ -655,6 +687,8 @@ struct _MossDisplay
   struct wl_display *wl;
   struct wl_event_loop *loop;
   bool running, ending;
+  bool moved;            /* detached, and what was under way then may not have come through */
+  uint32_t moved_until;  /* counts once a viewer is there again, in ms */
   MossDisplayCallbacks callbacks;
   void *callbacks_data;
   char *socket_path;
@@ -682,6 +716,9 @@ struct _MossDisplay
 };
 
 uint32_t moss_display_serial (MossDisplay *display);
+/* Whether a descriptor may be another one than its sender meant: CRIU 4.2.1 mixes up those that
+ * are under way in a socket while it works. */
+bool moss_display_just_moved (MossDisplay *display);
 void moss_display_count_toplevels (MossDisplay *display, int change);
 /* Makes a resource or posts no-memory. */
 struct wl_resource *moss_resource (struct wl_client *client,

@@ -21,6 +21,15 @@ moss_now_ms (void)
   return (uint32_t) ((uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
 }
 
+bool
+moss_display_just_moved (MossDisplay *display)
+{
+  if (display->moved && display->moved_until
+      && (int32_t) (moss_now_ms () - display->moved_until) > 0)
+    display->moved = false;
+  return display->moved;
+}
+
 uint32_t
 moss_display_serial (MossDisplay *display)
 {
@@ -244,6 +253,7 @@ add_globals (MossDisplay *display)
   moss_viewporter_init (display);
   moss_fractional_init (display);
   moss_cursor_shape_init (display);
+  moss_constraint_init (display);
   moss_text_input_init (display);
   moss_activation_init (display);
   moss_inhibit_init (display);

@@ -297,7 +297,10 @@ set_focus (MossDisplay *display, MossSurface *surface)
   moss_text_input_focus (display, NULL);
   leave (display);
   if (!surface)
-    return;
+    {
+      moss_constraint_update (display);
+      return;
+    }
   if (after != before)
     moss_selection_focus (display, after);
   seat->keyboard = surface;
@@ -306,6 +309,7 @@ set_focus (MossDisplay *display, MossSurface *surface)
   for_each_of (keyboard, surface, &seat->keyboards)
     send_enter (display, keyboard);
   moss_text_input_focus (display, surface);
+  moss_constraint_update (display);
 }
 
 /* What the viewer wants, unless one of our popups has grabbed the keyboard. */

@@ -152,7 +152,10 @@ moss_pointer_set_focus (MossDisplay *display, MossSurface *surface, double x, do
   if (other_client)
     moss_pointer_set_cursor_name (display, "default");
   if (!surface || !surface->resource)
-    return;
+    {
+      moss_constraint_update (display);
+      return;
+    }
   seat->pointer = surface;
   seat->pointer_destroyed.notify = on_focus_destroyed;
   wl_signal_add (&surface->destroyed, &seat->pointer_destroyed);
@@ -163,6 +166,7 @@ moss_pointer_set_focus (MossDisplay *display, MossSurface *surface, double x, do
                              wl_fixed_from_double (x), wl_fixed_from_double (y));
       send_frame (pointer);
     }
+  moss_constraint_update (display);
 }
 
 static void
@@ -190,7 +194,8 @@ set_over (MossDisplay *display, MossSurface *root)
   wl_signal_add (&root->destroyed, &seat->over_destroyed);
 }
 
-/* While a button is down the surface that got it keeps the pointer, however far it goes. */
+/* While a button is down or the pointer is confined, the surface that has it keeps it, however
+ * far it goes: from the place that the viewer said to one in that surface. */
 static void
 held_position (MossDisplay *display, double *x, double *y)
 {
@@ -223,14 +228,28 @@ send_motion (MossDisplay *display, uint32_t time)
     }
 }
 
+static void
+moved (MossDisplay *display, double x, double y, double dx, double dy, uint32_t time)
+{
+  moss_constraint_clamp (display, &x, &y);
+  display->seat.x = x;
+  display->seat.y = y;
+  moss_pointer_send_relative (display, dx, dy, time);
+  send_motion (display, time);
+  moss_constraint_update (display);
+}
+
 void
 moss_pointer_motion (MossDisplay *display, MossSurface *root, double x, double y, uint32_t time)
 {
   MossSeat *seat = &display->seat;
   MossSurface *target;
+  double dx, dy;
 
-  if (!root->mapped)
+  if (!root->mapped || moss_constraint_locks (display))
     return;
+  dx = seat->over == root ? x - seat->over_x : 0;
+  dy = seat->over == root ? y - seat->over_y : 0;
   set_over (display, root);
   seat->over_x = x;
   seat->over_y = y;
@@ -240,23 +259,29 @@ moss_pointer_motion (MossDisplay *display, MossSurface *root, double x, double y
       moss_drag_motion (display, target, x, y, time);
       return;
     }
-  if (seat->n_buttons && seat->pointer)
+  if ((seat->n_buttons || seat->constraint) && seat->pointer)
     {
       held_position (display, &x, &y);
-      seat->x = x;
-      seat->y = y;
-      send_motion (display, time);
+      moved (display, x, y, dx, dy, time);
       return;
     }
   target = moss_surface_pick (root, &x, &y);
   if (target && target == seat->pointer)
-    {
-      seat->x = x;
-      seat->y = y;
-      send_motion (display, time);
-    }
+    moved (display, x, y, dx, dy, time);
   else
     moss_pointer_set_focus (display, target, x, y);
+}
+
+void
+moss_pointer_relative (MossDisplay *display, double dx, double dy, uint32_t time)
+{
+  struct wl_resource *pointer;
+
+  if (!display->seat.pointer)
+    return;
+  moss_pointer_send_relative (display, dx, dy, time);
+  for_each_of (pointer, display->seat.pointer, &display->seat.pointers)
+    send_frame (pointer);
 }
 
 /* After a surface under the pointer came, went or moved without the pointer moving. */
@@ -268,7 +293,8 @@ moss_pointer_refocus (MossDisplay *display)
   double x = seat->over_x, y = seat->over_y;
   MossSurface *target;
 
-  if (!seat->over || !seat->over->mapped || seat->n_buttons || display->drag.active)
+  if (!seat->over || !seat->over->mapped || seat->n_buttons || display->drag.active
+      || seat->constraint)
     return;
   target = moss_surface_pick (seat->over, &x, &y);
   if (target != seat->pointer)

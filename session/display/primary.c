@@ -51,17 +51,8 @@ device_set_selection (struct wl_client *client,
 {
   MossDisplay *display = wl_resource_get_user_data (resource);
   MossSource *source = source_resource ? wl_resource_get_user_data (source_resource) : NULL;
-  MossSurface *focus = display->seat.keyboard;
 
-  if (source)
-    source->used = true;
-  if (!focus || !focus->resource || wl_resource_get_client (focus->resource) != client)
-    {
-      if (source)
-        moss_source_cancel (source);
-      return;
-    }
-  moss_selection_set (display, MOSS_SELECTION_PRIMARY, source);
+  moss_selection_ask (display, MOSS_SELECTION_PRIMARY, source);
 }
 
 static const struct zwp_primary_selection_device_v1_interface device_implementation = {

@@ -182,6 +182,19 @@ moss_selection_set (MossDisplay *display, MossSelection which, MossSource *sourc
     }
 }
 
+/* All clients of this display belong to one app: it may copy whichever of them has the
+ * keyboard, and none may while the person works with another app. */
+void
+moss_selection_ask (MossDisplay *display, MossSelection which, MossSource *source)
+{
+  if (source)
+    source->used = true;
+  if (display->seat.keyboard)
+    moss_selection_set (display, which, source);
+  else if (source)
+    moss_source_cancel (source);
+}
+
 /* Takes mime_types (NULL: the viewer withdraws what it offered). */
 void
 moss_viewer_source (MossDisplay *display, MossSelection which, char **mime_types)

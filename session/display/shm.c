@@ -27,7 +27,8 @@ pool_unref (MossPool *pool)
   pool->display->n_pools--;
   pool->client->n_pools--;
   moss_client_unref (pool->client);
-  close (pool->fd);
+  if (pool->fd >= 0)
+    close (pool->fd);
   free (pool);
 }
 
@@ -114,9 +115,10 @@ has_bytes (int fd, uint64_t size)
          && (uint64_t) st.st_size >= size;
 }
 
-/* A regular file that can be read without anybody's help. */
+/* A regular file that can be read without anybody's help. Whether it is large enough is asked
+ * when a buffer in it is shown: many make the pool first and the file's size after it. */
 static const char *
-reason_against (int fd, int32_t size)
+reason_against (int fd)
 {
   struct statfs fs;
   int flags = fcntl (fd, F_GETFL);
@@ -125,8 +127,8 @@ reason_against (int fd, int32_t size)
     return "can't be read";
   if (fstatfs (fd, &fs) != 0 || (unsigned long) fs.f_type == FUSE_MAGIC)
     return "is not memory";
-  if (!has_bytes (fd, size))
-    return "is smaller than the client says";
+  if (!has_bytes (fd, 0))
+    return "is not a file";
   return NULL;
 }
 
@@ -140,6 +142,15 @@ moss_buffer_check (MossBuffer *buffer)
   end = (uint64_t) buffer->offset + (uint64_t) buffer->stride * (buffer->height - 1)
         + (uint64_t) buffer->width * 4;
   return has_bytes (buffer->pool->fd, end);
+}
+
+bool
+moss_buffer_is_lost (MossBuffer *buffer)
+{
+  if (!buffer->pool)
+    return false;
+  return buffer->pool->fd < 0
+         || (moss_display_just_moved (buffer->pool->display) && !moss_buffer_check (buffer));
 }
 
 static void
@@ -187,8 +198,7 @@ pool_resize (struct wl_client *client, struct wl_resource *resource, int32_t siz
 {
   MossPool *pool = wl_resource_get_user_data (resource);
 
-  if (size < 0 || (uint32_t) size < pool->size || (uint32_t) size > MOSS_MAX_POOL_BYTES
-      || !has_bytes (pool->fd, size))
+  if (size < 0 || (uint32_t) size < pool->size || (uint32_t) size > MOSS_MAX_POOL_BYTES)
     wl_resource_post_error (resource, WL_SHM_ERROR_INVALID_FD,
                             "pool can't be resized from %u to %d bytes", pool->size, size);
   else
@@ -221,7 +231,7 @@ shm_create_pool (struct wl_client *client,
 
   if (size <= 0 || (uint32_t) size > MOSS_MAX_POOL_BYTES)
     wl_resource_post_error (resource, WL_SHM_ERROR_INVALID_STRIDE, "pool of %d bytes", size);
-  else if ((reason = reason_against (fd, size)))
+  else if ((reason = reason_against (fd)) && !moss_display_just_moved (display))
     wl_resource_post_error (resource, WL_SHM_ERROR_INVALID_FD, "pool %s", reason);
   else if (owner->n_pools >= MOSS_MAX_POOLS || display->n_pools >= MOSS_MAX_ALL_POOLS)
     moss_client_too_much (owner, "pools of memory");
@@ -237,9 +247,12 @@ shm_create_pool (struct wl_client *client,
       pool->display = display;
       pool->client = moss_client_ref (owner);
       pool->id = ++display->next_pool_id;
-      pool->fd = fd;
+      pool->fd = reason ? -1 : fd;
       pool->size = size;
-      fcntl (fd, F_SETFD, FD_CLOEXEC);
+      if (reason)
+        close (fd);
+      else
+        fcntl (fd, F_SETFD, FD_CLOEXEC);
       wl_list_insert (display->pools.prev, &pool->link);
       owner->n_pools++;
       display->n_pools++;

@@ -193,6 +193,7 @@ moss_surface_apply (MossSurface *surface, MossSurfaceState *state)
     dirty |= MOSS_DIRTY_INPUT;
   moss_subsurface_parent_applied (surface);
   moss_xdg_surface_committed (surface);
+  moss_constraint_committed (surface);
   moss_surface_update_mapped (surface);
   if (dirty)
     moss_surface_dirty (surface, dirty);

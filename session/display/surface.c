@@ -207,6 +207,25 @@ surface_set_buffer_scale (struct wl_client *client,
   surface->pending.set |= MOSS_STATE_SCALE;
 }
 
+/* Memory that a move lost: the last picture stays, and the window is asked for another. */
+static void
+give_back (MossSurface *surface, MossBuffer *buffer)
+{
+  int32_t x, y;
+  MossSurface *toplevel = moss_surface_get_toplevel (surface, &x, &y);
+  MossXdgSurface *xdg = toplevel ? moss_surface_get_xdg (toplevel) : NULL;
+
+  moss_buffer_hold (buffer);
+  moss_buffer_unref (buffer);
+  moss_buffer_drop (buffer);
+  surface->pending.buffer = NULL;
+  surface->pending.set &= ~MOSS_STATE_BUFFER;
+  moss_damage_clear (&surface->pending.damage);
+  moss_damage_clear (&surface->pending.damage_buffer);
+  if (xdg)
+    moss_xdg_schedule_configure (xdg);
+}
+
 /* What was only referenced becomes held: from here on the display reads it. */
 static bool
 take_pending_buffer (MossSurface *surface)
@@ -215,6 +234,11 @@ take_pending_buffer (MossSurface *surface)
 
   if (!(surface->pending.set & MOSS_STATE_BUFFER) || !buffer)
     return true;
+  if (moss_buffer_is_lost (buffer))
+    {
+      give_back (surface, buffer);
+      return true;
+    }
   if (!moss_buffer_check (buffer))
     {
       if (buffer->resource)

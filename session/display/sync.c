@@ -319,6 +319,19 @@ put_text_input (MossWire *wire, MossDisplay *display)
 }
 
 static void
+put_pointer_held (MossWire *wire, MossDisplay *display)
+{
+  MossConstraintState state;
+
+  moss_constraint_get (display, &state);
+  moss_wire_begin (wire, MOSS_WIRE_POINTER_HELD, state.root ? state.root->id : 0);
+  moss_wire_put_u32 (wire, state.mode);
+  moss_wire_put_i32 (wire, wl_fixed_from_double (state.x));
+  moss_wire_put_i32 (wire, wl_fixed_from_double (state.y));
+  moss_wire_end (wire);
+}
+
+static void
 put_stale (MossWire *wire, MossDisplay *display)
 {
   uint32_t stale = display->stale;
@@ -336,6 +349,8 @@ put_stale (MossWire *wire, MossDisplay *display)
     put_drop_status (wire, display);
   if (stale & MOSS_STALE_TEXT)
     put_text_input (wire, display);
+  if (stale & MOSS_STALE_POINTER)
+    put_pointer_held (wire, display);
 }
 
 /* ---- batches ------------------------------------------------------------------------- */

@@ -122,6 +122,7 @@ emit_rest (MossViewer *viewer)
       g_signal_emit_by_name (viewer, name);                                               \
     }
   EMIT (cursor_stale, "cursor-changed")
+  EMIT (held_stale, "pointer-held-changed")
   EMIT (drag_stale, "drag-changed")
   EMIT (drop_stale, "drop-changed")
   EMIT (text_stale, "text-input-changed")

@@ -426,6 +426,23 @@ on_cursor (MossViewer *viewer, MossWireMessage *message)
 }
 
 static gboolean
+on_pointer_held (MossViewer *viewer, MossWireMessage *message)
+{
+  guint mode = get_uint (message, MOSS_WIRE_POINTER_CONFINED);
+  int x = get_int (message, -MAX_PLACE, MAX_PLACE);
+  int y = get_int (message, -MAX_PLACE, MAX_PLACE);
+
+  if (!moss_wire_finished (message))
+    return FALSE;
+  viewer->held_mode = mode;
+  viewer->held_id = message->id;
+  viewer->held_x = x / 256.0;
+  viewer->held_y = y / 256.0;
+  viewer->held_stale = TRUE;
+  return TRUE;
+}
+
+static gboolean
 on_selection (MossViewer *viewer, MossWireMessage *message)
 {
   guint which = get_uint (message, 1);
@@ -600,6 +617,7 @@ static const struct
   { MOSS_WIRE_SURFACE_GONE, on_surface_gone },
   { MOSS_WIRE_INPUT_REGION, on_input_region },
   { MOSS_WIRE_CURSOR, on_cursor },
+  { MOSS_WIRE_POINTER_HELD, on_pointer_held },
   { MOSS_WIRE_SELECTION, on_selection },
   { MOSS_WIRE_SELECTION_SEND, on_selection_send },
   { MOSS_WIRE_DRAG, on_drag },

@@ -186,6 +186,13 @@ moss_viewer_pointer_motion (MossViewer *viewer,
 }
 
 void
+moss_viewer_pointer_relative (MossViewer *viewer, double dx, double dy, gint64 time_us)
+{
+  if (begin (viewer, MOSS_WIRE_POINTER_RELATIVE, 0))
+    place (viewer, dx, dy, time_us);
+}
+
+void
 moss_viewer_pointer_leave (MossViewer *viewer)
 {
   simple (viewer, MOSS_WIRE_POINTER_LEAVE, 0);

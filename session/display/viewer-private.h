@@ -84,11 +84,13 @@ struct _MossViewer
   guint64 pixel_bytes;
   guint bye;
 
-  gboolean cursor_stale, drag_stale, drop_stale, text_stale;
+  gboolean cursor_stale, held_stale, drag_stale, drop_stale, text_stale;
   guint selection_stale; /* bits */
   char *cursor_name; /* NULL: a surface */
   guint cursor_id;
   int hot_x, hot_y;
+  guint held_mode, held_id;
+  double held_x, held_y;
   char **selections[2];
   gboolean drag_active;
   guint drag_actions, drag_icon;

@@ -225,7 +225,8 @@ static void
 moss_viewer_class_init (MossViewerClass *klass)
 {
   static const char *const plain[] = { "ready",        "cursor-changed", "drag-changed",
-                                       "drop-changed", "text-input-changed" };
+                                       "drop-changed", "text-input-changed",
+                                       "pointer-held-changed" };
 
   G_OBJECT_CLASS (klass)->dispose = moss_viewer_dispose;
   G_OBJECT_CLASS (klass)->finalize = moss_viewer_finalize;
@@ -321,6 +322,18 @@ moss_viewer_get_cursor_surface (MossViewer *viewer, int *hotspot_x, int *hotspot
   *hotspot_x = viewer->hot_x;
   *hotspot_y = viewer->hot_y;
   return viewer->cursor_id ? moss_viewer_lookup (viewer, viewer->cursor_id) : NULL;
+}
+
+MossViewerPointer
+moss_viewer_get_pointer_held (MossViewer *viewer,
+                              MossViewerSurface **surface,
+                              double *x,
+                              double *y)
+{
+  *surface = moss_viewer_lookup (viewer, viewer->held_id);
+  *x = viewer->held_x;
+  *y = viewer->held_y;
+  return *surface && !viewer->closed ? viewer->held_mode : MOSS_VIEWER_POINTER_FREE;
 }
 
 const MossViewerTextInput *

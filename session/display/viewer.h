@@ -94,6 +94,13 @@ typedef enum
 
 typedef enum
 {
+  MOSS_VIEWER_POINTER_FREE,
+  MOSS_VIEWER_POINTER_LOCKED,
+  MOSS_VIEWER_POINTER_CONFINED,
+} MossViewerPointer;
+
+typedef enum
+{
   MOSS_VIEWER_SELECTION_CLIPBOARD,
   MOSS_VIEWER_SELECTION_PRIMARY,
 } MossViewerSelection;
@@ -148,6 +155,7 @@ G_DECLARE_FINAL_TYPE (MossViewerSurface, moss_viewer_surface, MOSS, VIEWER_SURFA
  *   "closed"               (GError *reason)   once; every surface was "removed" before
  *   "surface-added"        (MossViewerSurface *) a toplevel or popup was mapped
  *   "cursor-changed"       ()
+ *   "pointer-held-changed" ()
  *   "selection-changed"    (MossViewerSelection)
  *   "selection-requested"  (MossViewerSelection, const char *mime, int fd) -> gboolean
  *   "drag-changed"         () a drag of this app began, ended, or has another icon, offer
@@ -305,6 +313,16 @@ void moss_viewer_pointer_button (MossViewer *viewer, guint button, gboolean pres
 void moss_viewer_pointer_axis (MossViewer *viewer, double dx, double dy, int steps_x,
                                int steps_y, MossViewerAxisSource source, gint64 time_us);
 
+/* Whether the app holds the pointer. Locked: it stays where it is, unseen, and its motion goes to
+ * moss_viewer_pointer_relative() alone. Confined: it may not leave the surface. It begins and
+ * ends with keyboard focus; a shell that must have the pointer takes that away. surface:
+ * (out) (transfer none), x, y: (out) where in it the pointer shall stand once it is free. */
+MossViewerPointer moss_viewer_get_pointer_held (MossViewer *viewer,
+                                                MossViewerSurface **surface, double *x,
+                                                double *y);
+/* Logical pixels. Only for a locked pointer. */
+void moss_viewer_pointer_relative (MossViewer *viewer, double dx, double dy,
+                                   gint64 time_us);
 /* The cursor to show over this display's surfaces: a CSS name ("text", "none", "default")
  * or NULL when the app draws its own: then get_cursor_surface() with its hot spot. */
 const char *moss_viewer_get_cursor_name (MossViewer *viewer);

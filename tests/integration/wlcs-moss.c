@@ -199,8 +199,8 @@ point (Server *server)
       wl_display_flush_clients (server->display->wl);
       return;
     }
-  if (server->display->seat.n_buttons && !server->display->drag.active && held
-      && origin_of (server, held, &ox, &oy))
+  if ((server->display->seat.n_buttons || server->display->seat.constraint)
+      && !server->display->drag.active && held && origin_of (server, held, &ox, &oy))
     {
       window = held;
       x = server->x - ox;
@@ -210,6 +210,11 @@ point (Server *server)
     moss_pointer_motion (server->display, window, x, y, moss_now_ms ());
   else
     moss_pointer_leave (server->display);
+  if (server->display->seat.constraint && origin_of (server, window, &ox, &oy))
+    {
+      server->x = server->display->seat.x + ox;
+      server->y = server->display->seat.y + oy;
+    }
   wl_display_flush_clients (server->display->wl);
 }
 
@@ -538,6 +543,13 @@ move_relative (WlcsPointer *base, wl_fixed_t dx, wl_fixed_t dy)
 {
   Server *server = ((Pointer *) base)->server;
 
+  if (moss_constraint_locks (server->display))
+    {
+      moss_pointer_relative (server->display, wl_fixed_to_double (dx),
+                             wl_fixed_to_double (dy), moss_now_ms ());
+      wl_display_flush_clients (server->display->wl);
+      return;
+    }
   server->x += wl_fixed_to_double (dx);
   server->y += wl_fixed_to_double (dy);
   server->pointed = true;
@@ -653,7 +665,9 @@ get_descriptor (const WlcsDisplayServer *server)
     { "wl_output", 4 },
     { "wl_data_device_manager", 3 },
     { "xdg_wm_base", 5 },
+    { "zwp_pointer_constraints_v1", 1 },
     { "zwp_primary_selection_device_manager_v1", 1 },
+    { "zwp_relative_pointer_manager_v1", 1 },
     { "zwp_text_input_manager_v3", 1 },
     { "wp_viewporter", 1 },
   };

@@ -32,6 +32,8 @@ test_globals (void)
     { "zwp_idle_inhibit_manager_v1", 1 },
     { "zwp_keyboard_shortcuts_inhibit_manager_v1", 1 },
     { "wp_single_pixel_buffer_manager_v1", 1 },
+    { "zwp_pointer_constraints_v1", 1 },
+    { "zwp_relative_pointer_manager_v1", 1 },
   };
   Kit *kit = kit_new ();
   Client *client = client_new (kit);
@@ -257,10 +259,48 @@ test_pool_too_small (void)
   Kit *kit = kit_new ();
   Client *liar = client_new (kit), *honest = client_new (kit);
   int fd = memory_of (4096, 0);
+  Window *window = window_new (liar, 8, 8, 0xff102030);
+  struct wl_shm_pool *pool = wl_shm_create_pool (liar->shm, fd, 8192);
 
-  wl_shm_create_pool (liar->shm, fd, 8192);
+  kit_pump (kit);
+  g_assert_cmpint (client_error (liar), ==, 0); /* the file may still grow */
+  window_commit (window, wl_shm_pool_create_buffer (pool, 0, 32, 64, 128,
+                                                    WL_SHM_FORMAT_ARGB8888));
   close (fd);
   expect_gone (kit, liar, honest);
+  window_free (window);
+  kit_free (kit);
+}
+
+/* CRIU 4.2.1 may put another descriptor in the place of one that was under way: the app goes
+ * on with its last picture and is asked for another. */
+static void
+test_pool_lost_in_move (void)
+{
+  Kit *kit = kit_new ();
+  Client *client = client_new (kit);
+  Window *window;
+  struct wl_shm_pool *pool;
+  guint configures;
+  int fds[2];
+
+  kit_attach (kit);
+  window = window_new (client, 8, 8, 0xff102030);
+  moss_display_detach (kit->display);
+  kit_drop_viewer (kit);
+  configures = window->configures;
+  g_assert_cmpint (pipe (fds), ==, 0);
+  pool = wl_shm_create_pool (client->shm, fds[0], 4096);
+  window_commit (window, wl_shm_pool_create_buffer (pool, 0, 8, 8, 32,
+                                                    WL_SHM_FORMAT_ARGB8888));
+  kit_pump (kit);
+  g_assert_cmpint (client_error (client), ==, 0);
+  g_assert_cmpuint (window->configures, ==, configures + 1);
+  kit_attach (kit);
+  g_assert_cmphex (kit_pixel (kit_toplevel (kit, 0), 3, 3), ==, 0xff102030);
+  close (fds[0]);
+  close (fds[1]);
+  window_free (window);
   kit_free (kit);
 }
 
@@ -448,6 +488,7 @@ main (int argc, char **argv)
   g_test_add_func ("/display/surface/subsurface", test_subsurface);
   g_test_add_func ("/display/surface/viewport", test_viewport);
   g_test_add_func ("/display/liar/pool-too-small", test_pool_too_small);
+  g_test_add_func ("/display/surface/pool-lost-in-move", test_pool_lost_in_move);
   g_test_add_func ("/display/liar/pool-is-a-pipe", test_pool_is_a_pipe);
   g_test_add_func ("/display/liar/buffer-outside-pool", test_buffer_outside_pool);
   g_test_add_func ("/display/liar/pool-shrinks", test_pool_shrinks);
