@@ -349,16 +349,29 @@ take_first (MossAgentIdentity *self, MossChain *chain, GError **error)
   return TRUE;
 }
 
-static gboolean
+static void
 note_fork (MossAgentIdentity *self, MossChain *chain, GError **error)
 {
   write_file (self, "fork", moss_chain_get_bytes (chain), NULL);
   g_clear_pointer (&self->fork, moss_chain_unref);
   self->fork = moss_chain_ref (chain);
   find_problem (self);
-  g_warning ("%s", self->problem);
+  g_message ("%s", self->problem);
   g_set_error_literal (error, MOSS_CHAIN_ERROR, MOSS_CHAIN_ERROR_FORKED, self->problem);
-  return FALSE;
+}
+
+/* A person's decision, or a revocation: @chain holds though it contradicts what was seen. */
+static gboolean
+adopt (MossAgentIdentity *self, MossChain *chain, GError **error)
+{
+  if (!write_file (self, "chain", moss_chain_get_bytes (chain), error) ||
+      !moss_seen_replace (self->seen, chain, error))
+    return FALSE;
+  moss_chain_ref (chain);
+  g_clear_pointer (&self->chain, moss_chain_unref);
+  self->chain = chain;
+  find_problem (self);
+  return TRUE;
 }
 
 static void
@@ -367,6 +380,28 @@ forget_fork (MossAgentIdentity *self)
   g_clear_pointer (&self->fork, moss_chain_unref);
   remove_file (self, "fork");
   find_problem (self);
+}
+
+/* A revocation beats what the revoked device signed beside it; of two devices that revoked
+ * each other, and of all else, a person decides. */
+static const char *
+weigh_fork (MossAgentIdentity *self, MossChain *chain, GError **error)
+{
+  gboolean ours_wins = moss_chain_revokes_branch (self->chain, chain);
+  gboolean theirs_wins = moss_chain_revokes_branch (chain, self->chain);
+  g_autofree char *name = NULL;
+
+  if (ours_wins == theirs_wins)
+    {
+      note_fork (self, chain, error);
+      return NULL;
+    }
+  if (theirs_wins)
+    return adopt (self, chain, error) ? "newer" : NULL;
+  name = name_at (chain, moss_chain_find_fork (self->chain, chain));
+  g_set_error (error, MOSS_CHAIN_ERROR, MOSS_CHAIN_ERROR_REVOKED,
+               _ ("That identity was changed by %s, which was revoked."), name);
+  return NULL;
 }
 
 /**
@@ -389,7 +424,7 @@ moss_agent_identity_take (MossAgentIdentity *self, GBytes *bytes, GError **error
     return take_first (self, chain, error) ? "newer" : NULL;
   order = moss_chain_compare (chain, self->chain);
   if (order == MOSS_CHAIN_FORK)
-    return note_fork (self, chain, error) ? "" : NULL;
+    return weigh_fork (self, chain, error);
   if (order == MOSS_CHAIN_FOREIGN)
     {
       g_set_error (error, MOSS_CHAIN_ERROR, MOSS_CHAIN_ERROR_FOREIGN,
@@ -402,6 +437,43 @@ moss_agent_identity_take (MossAgentIdentity *self, GBytes *bytes, GError **error
   if (self->fork != NULL && moss_chain_compare (self->fork, self->chain) != MOSS_CHAIN_FORK)
     forget_fork (self);
   return order == MOSS_CHAIN_NEWER ? "newer" : order == MOSS_CHAIN_OLDER ? "older" : "same";
+}
+
+static gboolean
+others_are_left (MossAgentIdentity *self)
+{
+  MossChainDevice mine, device;
+
+  if (!find_myself (self, self->chain, &mine) || mine.revoked)
+    return TRUE;
+  for (guint slot = 1; slot <= moss_chain_get_n_devices (self->chain); slot++)
+    if (slot != mine.slot && moss_chain_get_device (self->chain, slot, &device) &&
+        !device.revoked)
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * moss_agent_identity_leave:
+ *
+ * Forgets the identity, but not how far it was seen.
+ */
+gboolean
+moss_agent_identity_leave (MossAgentIdentity *self, GError **error)
+{
+  if (self->chain == NULL)
+    return refuse (error, MOSS_AGENT_ERROR_NO_IDENTITY,
+                   _ ("This device belongs to no identity yet."));
+  if (!others_are_left (self))
+    return refuse (error, MOSS_AGENT_ERROR_INVALID,
+                   _ ("This is the only device of your identity: nobody could read its files "
+                      "any more."));
+  remove_file (self, "chain");
+  remove_file (self, "fork");
+  g_clear_pointer (&self->chain, moss_chain_unref);
+  g_clear_pointer (&self->fork, moss_chain_unref);
+  find_problem (self);
+  return TRUE;
 }
 
 /**
@@ -427,11 +499,8 @@ moss_agent_identity_resolve (MossAgentIdentity *self, gboolean mine, GError **er
     return refuse (error, MOSS_AGENT_ERROR_INVALID,
                    _ ("The other way doesn't have this device: pair it again there, or keep "
                       "this way."));
-  if (!write_file (self, "chain", moss_chain_get_bytes (self->fork), error) ||
-      !moss_seen_replace (self->seen, self->fork, error))
+  if (!adopt (self, self->fork, error))
     return FALSE;
-  g_clear_pointer (&self->chain, moss_chain_unref);
-  self->chain = moss_chain_ref (self->fork);
   forget_fork (self);
   return TRUE;
 }
@@ -511,7 +580,7 @@ moss_agent_identity_load (MossAgentIdentity *self,
   chain = moss_chain_parse (bytes, &local);
   if (chain == NULL || !moss_seen_take (self->seen, chain, &local))
     {
-      g_warning ("%s", local->message);
+      g_message ("%s", local->message);
       self->problem = g_strdup_printf (
           _ ("The identity on this device can't be used: %s. Pair the device again."),
           local->message);

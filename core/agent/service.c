@@ -415,6 +415,17 @@ on_handle_take_chain (MossDBusAgent1 *interface,
 }
 
 static gboolean
+on_handle_leave (MossDBusAgent1 *interface,
+                 GDBusMethodInvocation *invocation,
+                 MossAgentService *service)
+{
+  GError *error = NULL;
+  gboolean done = moss_agent_identity_leave (&service->identity, &error);
+
+  return finish (service, invocation, done, error);
+}
+
+static gboolean
 on_handle_resolve (MossDBusAgent1 *interface,
                    GDBusMethodInvocation *invocation,
                    gboolean mine,
@@ -457,6 +468,7 @@ moss_agent_service_start (MossAgentService *service)
     { "handle-revoke-device", G_CALLBACK (on_handle_revoke) },
     { "handle-set-hosts", G_CALLBACK (on_handle_set_hosts) },
     { "handle-take-chain", G_CALLBACK (on_handle_take_chain) },
+    { "handle-leave", G_CALLBACK (on_handle_leave) },
     { "handle-resolve", G_CALLBACK (on_handle_resolve) },
   };
 

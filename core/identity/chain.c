@@ -656,6 +656,33 @@ moss_chain_find_fork (MossChain *chain, MossChain *other)
 }
 
 /**
+ * moss_chain_revokes_branch:
+ * @other: forks from @chain
+ *
+ * Whether everything that @other says from the fork on was signed by devices that @chain
+ * revokes there: then it is worth nothing to who believes @chain. Both can be so at once, when
+ * two devices revoke each other.
+ */
+gboolean
+moss_chain_revokes_branch (MossChain *chain, MossChain *other)
+{
+  guint32 fork = moss_chain_find_fork (chain, other);
+
+  for (guint32 seq = fork; seq < other->links->len; seq++)
+    {
+      g_auto (MossStatement) statement = { 0 };
+      MossChainDevice device;
+
+      /* A slot that was given before the fork is the same device in both. */
+      if (!moss_chain_describe (other, seq, &statement) ||
+          !moss_chain_get_device (chain, statement.signer, &device) ||
+          device.added_seq >= fork || !device.revoked || device.revoked_seq < fork)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
  * moss_chain_describe:
  * @statement: zeroed; to be cleared by the caller
  *

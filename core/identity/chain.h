@@ -71,6 +71,7 @@ const guint8 *moss_chain_get_box (MossChain *chain, guint slot);
 
 MossChainOrder moss_chain_compare (MossChain *chain, MossChain *other);
 guint32 moss_chain_find_fork (MossChain *chain, MossChain *other);
+gboolean moss_chain_revokes_branch (MossChain *chain, MossChain *other);
 gboolean moss_chain_describe (MossChain *chain, guint32 seq, MossStatement *statement);
 
 G_END_DECLS

@@ -168,6 +168,36 @@ test_fork (gconstpointer data)
   check_refused (moss_chain_append (left, rest, &error), &error, MOSS_CHAIN_ERROR_FORKED);
 }
 
+/* A revocation against what the revoked device did meanwhile, and two that revoke each other. */
+static void
+test_fork_by_revoked (gconstpointer data)
+{
+  guint suite = suite_of (data);
+  g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
+  g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
+  g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 3);
+  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
+  g_autoptr (GBytes) first = kit_user_key (1);
+  g_autoptr (GBytes) second = kit_user_key (2);
+  g_autoptr (MossChain) revoked =
+      moss_author_revoke (&desktop->author, two, 2, first, second, NULL);
+  g_autoptr (MossChain) meanwhile = kit_add (laptop, two, tablet, NULL);
+  g_autoptr (MossChain) mutual =
+      moss_author_revoke (&laptop->author, two, 1, first, second, NULL);
+  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "bob" };
+  g_autoptr (MossChain) built_on = NULL;
+
+  g_assert_true (moss_chain_revokes_branch (revoked, meanwhile));
+  g_assert_false (moss_chain_revokes_branch (meanwhile, revoked));
+  g_assert_true (moss_chain_revokes_branch (revoked, mutual));
+  g_assert_true (moss_chain_revokes_branch (mutual, revoked));
+  /* Somebody who was not revoked built on it: that is not thrown away. */
+  built_on = moss_author_append (&tablet->author, meanwhile, &name, NULL);
+  g_assert_nonnull (built_on);
+  g_assert_false (moss_chain_revokes_branch (revoked, built_on));
+}
+
 static void
 test_scope (gconstpointer data)
 {
@@ -399,6 +429,7 @@ main (int argc, char **argv)
     { "revoked-gets-nothing", test_revoked_gets_nothing },
     { "revoked-signs", test_revoked_signs },
     { "fork", test_fork },
+    { "fork-by-revoked", test_fork_by_revoked },
     { "scope", test_scope },
     { "unwilling-device", test_unwilling_device },
     { "changed", test_changed },
