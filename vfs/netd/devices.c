@@ -73,7 +73,8 @@ load_device (Netd *netd, GKeyFile *file, const char *id)
       g_warning ("the entry “%s” in the list of devices is skipped", id);
       return;
     }
-  device->paired = TRUE;
+  /* A device of the identity is pinned by the chain, and by nothing else. */
+  device->paired = !g_key_file_get_boolean (file, id, "identity", NULL);
   for (guint i = 0; addresses != NULL && addresses[i] != NULL && i < ADDRESSES_MAX; i++)
     g_ptr_array_add (device->addresses, g_strdup (addresses[i]));
   if (name != NULL)
@@ -116,6 +117,8 @@ static void
 save_device (GKeyFile *file, Device *device)
 {
   g_key_file_set_string (file, device->id, "name", device->name);
+  if (device->slot > 0)
+    g_key_file_set_boolean (file, device->id, "identity", TRUE);
   if (device->addresses->len > 0)
     g_key_file_set_string_list (file, device->id, "addresses",
                                 (const char *const *) device->addresses->pdata,
@@ -143,7 +146,7 @@ devices_save (Netd *netd)
 
   g_hash_table_iter_init (&iter, netd->devices);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
-    if (device->paired)
+    if (device->paired && !device->joining)
       save_device (file, device);
   text = g_key_file_to_data (file, &length, NULL);
   if (g_strcmp0 (text, netd->saved_devices) == 0)
@@ -201,6 +204,7 @@ static void
 forget_pin (Device *device)
 {
   device->paired = FALSE;
+  device->joining = FALSE;
   device->suite = 0;
   g_ptr_array_set_size (device->addresses, 0);
   g_clear_pointer (&device->signing_key, g_bytes_unref);
@@ -221,7 +225,8 @@ device_unpin (Device *device)
   if (device->discovered == NULL)
     {
       g_hash_table_remove (netd->devices, id);
-      moss_dbus_net1_emit_device_removed (netd->interface, id);
+      if (netd->interface != NULL)
+        moss_dbus_net1_emit_device_removed (netd->interface, id);
     }
   else
     forget_pin (device);
@@ -298,26 +303,31 @@ add_link (GVariantDict *dict, Device *device)
     add_status (dict, device->status);
 }
 
+/* Returns: (nullable): where it was reached last, or announces itself */
+const char *
+device_best_address (Device *device)
+{
+  return device->addresses->len > 0 ? g_ptr_array_index (device->addresses, 0)
+                                    : device->discovered;
+}
+
 /* Returns: (transfer floating): a{sv} */
 GVariant *
 device_to_variant (Device *device)
 {
   static const char *const states[] = { "away", "refused", "linked" };
+  const char *address = device_best_address (device);
   GVariantDict dict;
-  const char *address = "";
 
-  if (device->addresses->len > 0)
-    address = g_ptr_array_index (device->addresses, 0);
-  else if (device->discovered != NULL)
-    address = device->discovered;
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "id", "s", device->id);
   g_variant_dict_insert (&dict, "name", "s", device->name);
   g_variant_dict_insert (&dict, "state", "s", states[device->state]);
   g_variant_dict_insert (&dict, "reason", "s",
                          device->state == DEVICE_LINKED ? "" : device->reason);
-  g_variant_dict_insert (&dict, "address", "s", address);
+  g_variant_dict_insert (&dict, "address", "s", address != NULL ? address : "");
   g_variant_dict_insert (&dict, "paired", "b", device->paired);
+  g_variant_dict_insert (&dict, "slot", "u", device->slot);
   g_variant_dict_insert (&dict, "signing-suite", "u", device->suite);
   g_variant_dict_insert_value (
       &dict, "signing-key",

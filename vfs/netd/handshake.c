@@ -4,10 +4,13 @@
  * Policy: TLS 1.3 and nothing else; both sides show a certificate; no authority, name or date
  * counts, only whether the SHA-256 of the certificate is one that a person gave to this device
  * (or, when dialling, exactly the one that was meant). "Don't know" is "no". Whoever isn't
- * known is cut off in the handshake: no byte of theirs reaches a parser of ours. Few
+ * known is cut off in the handshake: no byte of theirs reaches a parser of ours. The one
+ * exception is a stranger who asks for a pairing (by ALPN) while this device shows a code, or
+ * whom a person here wants to pair with: pairing.c gets them, and nothing else does. Few
  * handshakes at a time, each with an end. */
 #define G_LOG_DOMAIN "moss-netd"
 
+#include "core/identity/pairing.h"
 #include "vfs/netd/netd.h"
 
 #include <glib/gi18n.h>
@@ -30,6 +33,8 @@ typedef struct
   char *expected; /* nullable: any that is pinned */
   char *id;       /* what the other side showed */
   gboolean unknown;
+  gboolean dialled;
+  gboolean pairing; /* dialled, to pair with whoever answers */
   GCancellable *cancellable;
   guint timeout;
   HandshakeDone done;
@@ -63,7 +68,17 @@ on_accept_certificate (GTlsConnection *tls,
   handshake->unknown = device == NULL || !device->paired ||
                        (handshake->expected != NULL &&
                         strcmp (handshake->expected, handshake->id) != 0);
-  return !handshake->unknown;
+  /* Whether a stranger asks for a pairing is known when the handshake is done. */
+  return !handshake->unknown || handshake->pairing ||
+         (!handshake->dialled && pairing_is_open (handshake->netd));
+}
+
+static gboolean
+wants_pairing (Handshake *handshake)
+{
+  return g_strcmp0 (g_tls_connection_get_negotiated_protocol (
+                        G_TLS_CONNECTION (handshake->tls)),
+                    MOSS_PAIRING_PROTOCOL) == 0;
 }
 
 static gboolean
@@ -72,12 +87,15 @@ check_result (Handshake *handshake, GError **error)
   if (handshake->id == NULL)
     g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_REFUSED,
                  _ ("The other side showed no certificate."));
+  else if (handshake->pairing && !wants_pairing (handshake))
+    g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_REFUSED,
+                 "the other side doesn't want to pair");
   else if (handshake->unknown && handshake->expected != NULL)
     g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_REFUSED,
                  _ ("Another device answers at its address (its fingerprint starts with "
                     "%.8s)."),
                  handshake->id);
-  else if (handshake->unknown)
+  else if (handshake->unknown && !wants_pairing (handshake))
     g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_REFUSED,
                  "the device %.8s is not known here", handshake->id);
   else if (g_tls_connection_get_protocol_version (G_TLS_CONNECTION (handshake->tls)) !=
@@ -110,6 +128,8 @@ on_handshake (GObject *source, GAsyncResult *result, gpointer user_data)
       handshake->done (handshake->netd, NULL, NULL, handshake->id, error,
                        handshake->user_data);
     }
+  else if (!handshake->dialled && wants_pairing (handshake))
+    pairing_accept (handshake->netd, handshake->tls, handshake->socket, handshake->id);
   else
     handshake->done (handshake->netd, handshake->tls, handshake->socket, handshake->id, NULL,
                      handshake->user_data);
@@ -136,8 +156,13 @@ tune_socket (GSocket *socket)
 }
 
 static GIOStream *
-make_tls (Netd *netd, GSocketConnection *connection, gboolean dialled, GError **error)
+make_tls (Netd *netd,
+          GSocketConnection *connection,
+          gboolean dialled,
+          gboolean pairing,
+          GError **error)
 {
+  static const char *const protocols[] = { MOSS_PAIRING_PROTOCOL, NULL };
   GIOStream *tls;
 
   if (dialled)
@@ -156,22 +181,21 @@ make_tls (Netd *netd, GSocketConnection *connection, gboolean dialled, GError **
     {
       g_tls_connection_set_database (G_TLS_CONNECTION (tls), NULL);
       g_tls_connection_set_require_close_notify (G_TLS_CONNECTION (tls), FALSE);
+      if (pairing)
+        g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (tls), protocols);
     }
   return tls;
 }
 
-/**
- * handshake:
- * @expected: (nullable): the device that was dialled; %NULL when the other side did
- * @done: called once, in the main context; with a stream or with an error
- */
-void
-handshake (Netd *netd,
-           GSocketConnection *connection,
-           const char *expected,
-           HandshakeDone done,
-           gpointer user_data)
+static void
+shake (Netd *netd,
+       GSocketConnection *connection,
+       const char *expected,
+       gboolean pairing,
+       HandshakeDone done,
+       gpointer user_data)
 {
+  gboolean dialled = expected != NULL || pairing;
   g_autoptr (GError) error = NULL;
   g_autoptr (GIOStream) tls = NULL;
   g_autoptr (GSocketAddress) remote = NULL;
@@ -191,7 +215,8 @@ handshake (Netd *netd,
       done (netd, NULL, NULL, NULL, error, user_data);
       return;
     }
-  tls = make_tls (netd, connection, expected != NULL, &error);
+  tls = make_tls (netd, connection, dialled, dialled ? pairing : pairing_is_open (netd),
+                  &error);
   if (tls == NULL)
     {
       done (netd, NULL, NULL, NULL, error, user_data);
@@ -202,6 +227,8 @@ handshake (Netd *netd,
   self->tls = g_steal_pointer (&tls);
   self->socket = g_object_ref (g_socket_connection_get_socket (connection));
   self->expected = g_strdup (expected);
+  self->dialled = dialled;
+  self->pairing = pairing;
   self->cancellable = g_cancellable_new ();
   self->done = done;
   self->user_data = user_data;
@@ -211,4 +238,34 @@ handshake (Netd *netd,
   g_signal_connect (self->tls, "accept-certificate", G_CALLBACK (on_accept_certificate), self);
   g_tls_connection_handshake_async (G_TLS_CONNECTION (self->tls), G_PRIORITY_DEFAULT,
                                     self->cancellable, on_handshake, self);
+}
+
+/**
+ * handshake:
+ * @expected: (nullable): the device that was dialled; %NULL when the other side did
+ * @done: called once, in the main context, with a stream or with an error; not at all for a
+ *   stranger who is to be paired
+ */
+void
+handshake (Netd *netd,
+           GSocketConnection *connection,
+           const char *expected,
+           HandshakeDone done,
+           gpointer user_data)
+{
+  shake (netd, connection, expected, FALSE, done, user_data);
+}
+
+/**
+ * handshake_pairing:
+ *
+ * With whoever answers, if they show a code.
+ */
+void
+handshake_pairing (Netd *netd,
+                   GSocketConnection *connection,
+                   HandshakeDone done,
+                   gpointer user_data)
+{
+  shake (netd, connection, NULL, TRUE, done, user_data);
 }

@@ -3,8 +3,9 @@
  *
  * Policy: the only process that touches the network. Strangers end in the TLS handshake
  * (handshake.c). What a pinned device sends is bounded and checked (core/link/frame.c) and
- * reaches two places only: objects, verified by their hash, go to the store; calls go to the
- * session, which decides what another device may ask for. It holds the TLS key and the store's
+ * reaches three places only: objects, verified by their hash, go to the store; chains of the
+ * person's own identity to the agent (identity.c); other calls to the session, which decides
+ * what another device may ask for. It holds the TLS key and the store's
  * dedup key, and no signing key: a netd that was taken over can't sign a snapshot. */
 #define G_LOG_DOMAIN "moss-netd"
 
@@ -53,7 +54,7 @@ on_handle_devices (MossDBusNet1 *interface, GDBusMethodInvocation *invocation, N
 }
 
 /* Adds the usual port. Returns: (transfer full) (nullable) */
-static char *
+char *
 complete_address (const char *address, GError **error)
 {
   g_autoptr (GSocketConnectable) parsed =
@@ -82,6 +83,12 @@ add_device (Netd *netd, const char *address, const char *fingerprint, GError **e
     {
       g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_INVALID,
                    _ ("That is this device's own fingerprint."));
+      return NULL;
+    }
+  if (identity_has_revoked (netd->chain, id))
+    {
+      g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_INVALID,
+                   _ ("That device was revoked. Pair it by a code if it is yours again."));
       return NULL;
     }
   if (*address != '\0' && (complete = complete_address (address, error)) == NULL)
@@ -128,6 +135,14 @@ on_handle_remove_device (MossDBusNet1 *interface,
       g_dbus_method_invocation_return_error (invocation, MOSS_LINK_ERROR,
                                              MOSS_LINK_ERROR_INVALID,
                                              _ ("There is no device “%s”."), id);
+      return TRUE;
+    }
+  if (device->slot > 0)
+    {
+      g_dbus_method_invocation_return_error (
+          invocation, MOSS_LINK_ERROR, MOSS_LINK_ERROR_INVALID,
+          _ ("%s is a device of yours. Take it out for good with: moss device revoke"),
+          device->name);
       return TRUE;
     }
   device_unpin (device);
@@ -208,6 +223,8 @@ prepare (Netd *netd, const char *state, const char *name, int port, GError **err
   netd->store = moss_store_open (store, error);
   if (netd->store == NULL || !devices_load (netd, error))
     return FALSE;
+  identity_load (netd);
+  joining_load (netd);
   netd->bus = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
   return netd->bus != NULL && peers_listen (netd, port, error);
 }
@@ -226,6 +243,8 @@ export (Netd *netd, GError **error)
                     G_CALLBACK (on_handle_remove_device), netd);
   transfer_export (netd);
   relay_export (netd);
+  identity_export (netd);
+  pairing_export (netd);
   return g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (netd->interface),
                                            netd->bus, "/org/moss/Net", error) &&
          files_export (netd, error);
@@ -256,6 +275,7 @@ run (Netd *netd)
   guint owner;
 
   signing_start (netd);
+  identity_start (netd);
   status_start (netd);
   owner = g_bus_own_name_on_connection (netd->bus, "org.moss.Net1",
                                         G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,

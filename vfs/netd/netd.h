@@ -3,14 +3,20 @@
  * comment says otherwise. */
 #pragma once
 
+#include "core/identity/chain.h"
 #include "core/link/certificate.h"
 #include "core/link/link.h"
 #include "core/store/store.h"
 
 #include "moss-dbus-files.h"
+#include "moss-dbus-agent.h"
 #include "moss-dbus-net.h"
 
+/* Between devices of one identity: body ay, the chain; answer (s): what became of it. */
+#define IDENTITY_CHAIN_METHOD "identity.chain"
+
 typedef struct _Netd Netd;
+typedef struct _PairingState PairingState;
 
 typedef enum
 {
@@ -25,6 +31,8 @@ typedef struct
   char *id;
   char *name;
   gboolean paired;
+  guint slot;       /* in this device's identity; 0: it is somebody else's */
+  gboolean joining; /* it is about to take this device into its identity */
   GPtrArray *addresses; /* "host:port", best first; of a paired device: remembered */
   char *discovered;     /* nullable: where it announces itself now */
   guint32 suite;
@@ -73,6 +81,10 @@ struct _Netd
   gint dirty;         /* atomic: something was stored since the last sync */
   guint64 push_bytes; /* atomic: pushed by others since the last collection */
   gpointer discovery;
+  MossDBusAgent1 *agent; /* nullable */
+  MossChain *chain;      /* nullable: of the identity that this device is alive in */
+  guint slot;            /* this device's */
+  PairingState *pairing;
 };
 
 /* devices.c */
@@ -86,6 +98,7 @@ void device_free (gpointer data);
 void device_remember_address (Device *device, const char *address);
 void device_set_state (Device *device, DeviceState state, const char *reason);
 void device_changed (Device *device);
+const char *device_best_address (Device *device);
 GVariant *device_to_variant (Device *device);
 GVariant *devices_to_variant (Netd *netd);
 
@@ -95,6 +108,7 @@ void peers_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id, 
 void peers_drop (Device *device, const char *reason);
 void peers_drop_all (Netd *netd, const char *reason);
 void peers_stop (Netd *netd);
+char *peers_address (GSocketAddress *remote, guint16 port);
 extern const MossLinkEvents peers_events;
 
 /* dial.c */
@@ -114,6 +128,38 @@ void handshake (Netd *netd,
                 const char *expected,
                 HandshakeDone done,
                 gpointer user_data);
+
+void handshake_pairing (Netd *netd,
+                        GSocketConnection *connection,
+                        HandshakeDone done,
+                        gpointer user_data);
+
+/* identity.c */
+void identity_load (Netd *netd);
+void identity_start (Netd *netd);
+void identity_export (Netd *netd);
+void identity_greet (Netd *netd, Device *device);
+void identity_call (Netd *netd, MossLink *link, guint64 request, GVariant *body);
+gboolean identity_has_revoked (MossChain *chain, const char *id);
+gboolean identity_has_member (MossChain *chain, const char *id);
+
+/* joining.c */
+gboolean joining_save (Netd *netd,
+                       const char *id,
+                       const char *name,
+                       const char *address,
+                       GError **error);
+void joining_load (Netd *netd);
+void joining_forget (Netd *netd);
+
+/* pairing.c */
+void pairing_export (Netd *netd);
+gboolean pairing_is_open (Netd *netd);
+void pairing_joined (Netd *netd);
+void pairing_accept (Netd *netd, GIOStream *tls, GSocket *socket, const char *id);
+
+/* main.c */
+char *complete_address (const char *address, GError **error);
 
 /* transfer.c */
 void transfer_export (Netd *netd);

@@ -211,26 +211,30 @@ check_signing_key (Device *device, const MossHello *hello)
          g_bytes_equal (device->signing_key, hello->signing_key);
 }
 
-static void
-learn_address (Device *device, MossLink *link, GSocketAddress *remote, guint16 port)
+/**
+ * peers_address:
+ * @remote: (nullable): the other end of a connection
+ * @port: where the other side listens
+ *
+ * Returns: (transfer full) (nullable): "host:port"
+ */
+char *
+peers_address (GSocketAddress *remote, guint16 port)
 {
   g_autofree char *host = NULL;
-  g_autofree char *address = NULL;
   GInetAddress *inet;
 
   if (remote == NULL || !G_IS_INET_SOCKET_ADDRESS (remote) || port == 0)
-    return;
+    return NULL;
   inet = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote));
   if (g_inet_address_get_is_link_local (inet))
-    return; /* means nothing without its interface */
+    return NULL; /* means nothing without its interface */
   host = g_inet_address_to_string (inet);
   if (g_str_has_prefix (host, "::ffff:") && strchr (host, '.') != NULL)
-    address = g_strdup_printf ("%s:%u", host + strlen ("::ffff:"), port);
-  else if (g_inet_address_get_family (inet) == G_SOCKET_FAMILY_IPV6)
-    address = g_strdup_printf ("[%s]:%u", host, port);
-  else
-    address = g_strdup_printf ("%s:%u", host, port);
-  device_remember_address (device, address);
+    return g_strdup_printf ("%s:%u", host + strlen ("::ffff:"), port);
+  if (g_inet_address_get_family (inet) == G_SOCKET_FAMILY_IPV6)
+    return g_strdup_printf ("[%s]:%u", host, port);
+  return g_strdup_printf ("%s:%u", host, port);
 }
 
 static void
@@ -240,6 +244,7 @@ on_greeted (MossLink *link, const MossHello *hello, gpointer user_data)
   Device *device = device_find (netd, moss_link_get_device (link));
   g_autoptr (MossLink) old = NULL;
   g_autoptr (GSocketAddress) remote = NULL;
+  g_autofree char *address = NULL;
 
   if (device == NULL || !device->paired)
     {
@@ -276,11 +281,14 @@ on_greeted (MossLink *link, const MossHello *hello, gpointer user_data)
   device->kind = g_strdup (hello->kind);
   g_clear_handle_id (&device->retry, g_source_remove);
   remote = moss_link_get_dialled (link) ? NULL : moss_link_get_remote_address (link);
-  learn_address (device, link, remote, hello->port);
+  address = peers_address (remote, hello->port);
+  if (address != NULL)
+    device_remember_address (device, address);
   devices_save (netd);
   device_set_state (device, DEVICE_LINKED, "");
   device_changed (device);
   status_greet (netd, link);
+  identity_greet (netd, device);
 }
 
 static void
@@ -294,6 +302,18 @@ on_status (MossLink *link, GVariant *status, gpointer user_data)
   g_clear_pointer (&device->status, g_variant_unref);
   device->status = g_variant_ref (status);
   device_changed (device);
+}
+
+/* Why a device ends a link that it didn't greet. */
+static char *
+say_refusal (Device *device, const GError *reason)
+{
+  if (g_error_matches (reason, MOSS_LINK_ERROR, MOSS_LINK_ERROR_PROTOCOL))
+    return g_strdup (reason->message);
+  if (device->slot > 0)
+    return g_strdup_printf (_ ("%s doesn't know this device any more. Pair again?"),
+                            device->name);
+  return g_strdup (_ ("It doesn't know this device, or no longer."));
 }
 
 static void
@@ -323,11 +343,9 @@ on_closed (MossLink *link, const GError *reason, gpointer user_data)
     {
       /* With TLS 1.3 the handshake looks good to who dialled, even when the other side then
        * refuses: all that shows is an end before the greeting. */
-      if (!g_error_matches (reason, MOSS_LINK_ERROR, MOSS_LINK_ERROR_PROTOCOL))
-        device_set_state (device, DEVICE_REFUSED,
-                          _ ("It doesn't know this device, or no longer."));
-      else
-        device_set_state (device, DEVICE_REFUSED, reason->message);
+      g_autofree char *sentence = say_refusal (device, reason);
+
+      device_set_state (device, DEVICE_REFUSED, sentence);
       dial_later (device);
     }
   moss_link_unref (link);

@@ -121,6 +121,11 @@ relay_call (MossLink *link,
   GCancellable *cancellable;
   Incoming *incoming;
 
+  if (g_str_equal (method, IDENTITY_CHAIN_METHOD))
+    {
+      identity_call (netd, link, request, body);
+      return;
+    }
   if (strlen (method) > METHOD_MAX || moss_fault ("netd-called"))
     {
       moss_link_reply_error (link, request, "org.moss.Error.Invalid", "not possible");
