@@ -11,6 +11,7 @@
 static GDBusConnection *bus;
 static MossDBusSession1 *session;
 static MossDBusNet1 *net;
+static MossDBusAgent1 *agent;
 static MossDBusFiles1 *files;
 
 /* Without the autolaunch that GDBus would try: a bus of its own has no session on it. */
@@ -107,9 +108,31 @@ moss_cli_get_files (GError **error)
   return files != NULL && check_files (files, error) ? files : NULL;
 }
 
+MossDBusAgent1 *
+moss_cli_get_agent (GError **error)
+{
+  GError *cause = NULL;
+
+  if (agent != NULL)
+    return agent;
+  if (!connect_bus (error))
+    return NULL;
+  agent = moss_dbus_agent1_proxy_new_sync (bus, G_DBUS_PROXY_FLAGS_NONE, "org.moss.Agent1",
+                                           "/org/moss/Agent", NULL, &cause);
+  if (agent == NULL)
+    {
+      moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+      return NULL;
+    }
+  /* The keyring may ask the person for its own password first. */
+  g_dbus_proxy_set_default_timeout (G_DBUS_PROXY (agent), G_MAXINT);
+  return agent;
+}
+
 void
 moss_cli_disconnect (void)
 {
+  g_clear_object (&agent);
   g_clear_object (&files);
   g_clear_object (&session);
   g_clear_object (&net);
@@ -138,6 +161,18 @@ moss_cli_list_devices (GError **error)
   if (proxy != NULL && !moss_dbus_net1_call_devices_sync (proxy, &list, NULL, &cause))
     moss_cli_fail (error, MOSS_CLI_NET, cause);
   return list;
+}
+
+GVariant *
+moss_cli_get_identity (GError **error)
+{
+  MossDBusNet1 *proxy = moss_cli_get_net (error);
+  GVariant *identity = NULL;
+  GError *cause = NULL;
+
+  if (proxy != NULL && !moss_dbus_net1_call_identity_sync (proxy, &identity, NULL, &cause))
+    moss_cli_fail (error, MOSS_CLI_NET, cause);
+  return identity;
 }
 
 GVariant *

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "moss-dbus-files.h"
+#include "moss-dbus-agent.h"
 #include "moss-dbus-net.h"
 #include "moss-dbus-session.h"
 
@@ -28,6 +29,7 @@ typedef enum
 {
   MOSS_CLI_SESSION,
   MOSS_CLI_NET,
+  MOSS_CLI_AGENT,
 } MossCliService;
 
 /* Sets error from what a service said, or what became of the call; takes cause. Always FALSE. */
@@ -68,6 +70,7 @@ gboolean moss_cli_parse (MossCall *call, const GOptionEntry *entries, MossCliPar
 /* The services; borrowed, NULL with the error set when there is no session bus. */
 MossDBusSession1 *moss_cli_get_session (GError **error);
 MossDBusNet1 *moss_cli_get_net (GError **error);
+MossDBusAgent1 *moss_cli_get_agent (GError **error);
 MossDBusFiles1 *moss_cli_get_files (GError **error);
 void moss_cli_disconnect (void);
 
@@ -76,6 +79,23 @@ GVariant *moss_cli_list_sandboxes (GError **error);
 GVariant *moss_cli_list_devices (GError **error);
 /* sandbox: NULL for all. Newest first as the session gives them. */
 GVariant *moss_cli_list_snapshots (const char *sandbox, GError **error);
+
+/* a{sv} as org.moss.Net1.Identity gives it; free with g_variant_unref(). */
+GVariant *moss_cli_get_identity (GError **error);
+
+/* How the keys of this device are to be sealed. */
+typedef struct
+{
+  gboolean keyring, none;
+} MossSealOptions;
+
+/* Asks for a passphrase where one is needed: without echo on a terminal, else the first line of
+ * stdin. Does nothing when the keys are sealed already. */
+gboolean moss_cli_seal (const MossSealOptions *options, GError **error);
+
+/* moss device pair and moss device revoke. */
+gboolean moss_cli_pair (GStrv args, const MossSealOptions *options, GError **error);
+gboolean moss_cli_revoke (const char *word, GError **error);
 
 /* Prints a sentence for the person on stderr. */
 void moss_cli_say (const char *format, ...) G_GNUC_PRINTF (1, 2);
@@ -100,6 +120,7 @@ gboolean moss_verb_files (MossCall *call, GError **error);
 gboolean moss_verb_cat (MossCall *call, GError **error);
 gboolean moss_verb_save_out (MossCall *call, GError **error);
 gboolean moss_verb_device (MossCall *call, GError **error);
+gboolean moss_verb_identity (MossCall *call, GError **error);
 gboolean moss_verb_net (MossCall *call, GError **error);
 gboolean moss_verb_complete (MossCall *call, GError **error);
 

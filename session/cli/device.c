@@ -156,6 +156,12 @@ remove_device (GStrv args, gboolean unused, GError **error)
   return TRUE;
 }
 
+static gboolean
+revoke_device (GStrv args, gboolean unused, GError **error)
+{
+  return moss_cli_revoke (args[0], error);
+}
+
 static const struct
 {
   const char *name;
@@ -167,14 +173,20 @@ static const struct
   { "id", 0, 0, print_id },
   { "add", 2, G_MAXINT, add_device },
   { "remove", 1, 1, remove_device },
+  { "revoke", 1, 1, revoke_device },
 };
 
 gboolean
 moss_verb_device (MossCall *call, GError **error)
 {
   gboolean json = FALSE;
+  MossSealOptions seal = { 0 };
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_ ("Print JSON"), NULL },
+    { "keyring", 0, 0, G_OPTION_ARG_NONE, &seal.keyring,
+      N_ ("pair: let the desktop's keyring keep the keys of this device"), NULL },
+    { "no-passphrase", 0, 0, G_OPTION_ARG_NONE, &seal.none,
+      N_ ("pair: don't seal the keys of this device"), NULL },
     { NULL }
   };
   int n;
@@ -184,12 +196,15 @@ moss_verb_device (MossCall *call, GError **error)
   n = (int) g_strv_length (call->args) - 1;
   if (n < 0)
     return list_devices (NULL, json, error);
+  if (strcmp (call->args[0], "pair") == 0)
+    return moss_cli_pair (call->args + 1, &seal, error);
   for (guint i = 0; i < G_N_ELEMENTS (actions); i++)
     if (strcmp (call->args[0], actions[i].name) == 0 && n >= actions[i].min
         && n <= actions[i].max)
       return actions[i].run (call->args + 1, json, error);
   g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
                        _ ("device: it is used as “moss device list”, “moss device id”, “moss "
+                          "device pair [WHERE [CODE]]”, “moss device revoke DEVICE”, “moss "
                           "device add ADDRESS FINGERPRINT” or “moss device remove DEVICE”"));
   return FALSE;
 }

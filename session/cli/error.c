@@ -32,6 +32,9 @@ find_code (const char *name)
 static char *
 say_absent (MossCliService service)
 {
+  if (service == MOSS_CLI_AGENT)
+    return g_strdup (_ ("moss-agent is not running, and it alone has the keys. "
+                        "The Moss session starts it: log out of it and in again."));
   if (service == MOSS_CLI_NET)
     return g_strdup (_ ("moss-netd is not running, so no device can be reached. "
                         "The Moss session starts it: log out of it and in again."));
@@ -43,7 +46,8 @@ say_absent (MossCliService service)
 static char *
 say_for_call (MossCliService service, const GError *cause)
 {
-  const char *name = service == MOSS_CLI_NET ? "moss-netd" : "moss-session";
+  static const char *const names[] = { "moss-session", "moss-netd", "moss-agent" };
+  const char *name = names[service];
 
   if (g_error_matches (cause, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (cause, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))

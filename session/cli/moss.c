@@ -35,8 +35,11 @@ static const MossVerb verbs[] = {
   { "cat", N_ ("APP PATH"), N_ ("Print a file that an app keeps"), moss_verb_cat },
   { "save-out", N_ ("APP [PATH] [DESTINATION]"), N_ ("Save files of an app among your own"),
     moss_verb_save_out },
-  { "device", N_ ("[list|id|add ADDRESS FINGERPRINT|remove DEVICE]"),
-    N_ ("Show, add and remove devices"), moss_verb_device },
+  { "device", N_ ("[list|id|pair [WHERE [CODE]]|revoke DEVICE|add ADDRESS FINGERPRINT|remove "
+                   "DEVICE]"),
+    N_ ("Show, pair and revoke devices"), moss_verb_device },
+  { "identity", N_ ("[show|create NAME|unlock|lock|leave|resolve DEVICE]"),
+    N_ ("Show and make who you are on all your devices"), moss_verb_identity },
   { "net", N_ ("[status|conflicts|resolve|versions|restore|keep|pause|send] …"),
     N_ ("Show the files on /net, and what can be done about them"), moss_verb_net },
   { "status", "", N_ ("Say how Moss is"), moss_verb_status },

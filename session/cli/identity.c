@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* moss identity: who a person is on all their devices. */
+
+#include "cli.h"
+#include "passphrase.h"
+#include "table.h"
+#include "text.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+enum
+{
+  FINGERPRINT_BYTES = 32,
+};
+
+/* The fingerprint of this device or another one as the agent takes it; floating. NULL when the
+ * id is none. */
+static GVariant *
+fingerprint_bytes (const char *id)
+{
+  guint8 bytes[FINGERPRINT_BYTES];
+
+  if (id == NULL || strlen (id) != 2 * FINGERPRINT_BYTES)
+    return NULL;
+  for (guint i = 0; i < FINGERPRINT_BYTES; i++)
+    bytes[i] = g_ascii_xdigit_value (id[2 * i]) << 4 | g_ascii_xdigit_value (id[2 * i + 1]);
+  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, sizeof bytes, 1);
+}
+
+/* ---- show ---------------------------------------------------------------------------- */
+
+static const char *
+say_member (GVariant *device)
+{
+  if (moss_dict_boolean (device, "revoked"))
+    return _ ("revoked");
+  return moss_dict_boolean (device, "self") ? _ ("this device") : _ ("yours");
+}
+
+static void
+print_devices (GVariant *identity)
+{
+  const char *const columns[] = { _ (">SLOT"), _ ("NAME"), _ ("STATE"), _ ("ADDED"), _ ("ID"),
+                                  NULL };
+  g_autoptr (MossTable) table = moss_table_new (columns);
+  g_autoptr (GVariant) devices =
+      g_variant_lookup_value (identity, "devices", G_VARIANT_TYPE ("aa{sv}"));
+
+  for (gsize i = 0; devices != NULL && i < g_variant_n_children (devices); i++)
+    {
+      g_autoptr (GVariant) device = g_variant_get_child_value (devices, i);
+      g_autofree char *slot =
+          g_strdup_printf ("%.0f", moss_dict_number (device, "slot", 0));
+      g_autofree char *added =
+          moss_text_time ((gint64) moss_dict_number (device, "added", 0) * G_USEC_PER_SEC);
+      g_autofree char *id = g_strndup (moss_dict_string (device, "id"), 16);
+
+      moss_table_add (table, slot);
+      moss_table_add (table, moss_dict_string (device, "name"));
+      moss_table_add (table, say_member (device));
+      moss_table_add (table, added);
+      moss_table_add (table, id);
+    }
+  moss_table_print (table);
+}
+
+static const char *
+say_sealing (GVariant *identity)
+{
+  const char *sealing = moss_dict_string (identity, "sealing");
+
+  if (moss_dict_boolean (identity, "locked"))
+    return _ ("locked. Unlock them with: moss identity unlock");
+  if (strcmp (sealing, "passphrase") == 0)
+    return _ ("sealed by a passphrase, unlocked");
+  if (strcmp (sealing, "keyring") == 0)
+    return _ ("sealed by the keyring, unlocked");
+  return _ ("not sealed");
+}
+
+static void
+print_hosts (GVariant *identity)
+{
+  g_autofree const char **hosts = NULL;
+  g_autofree char *list = NULL;
+  g_autofree char *clean = NULL;
+
+  g_variant_lookup (identity, "hosts", "^a&s", &hosts);
+  if (hosts == NULL || hosts[0] == NULL)
+    return;
+  list = g_strjoinv (", ", (GStrv) hosts);
+  clean = moss_text_clean (list);
+  g_print (_ ("Hosts: %s\n"), clean);
+}
+
+static gboolean
+show (GStrv unused, gboolean json, GError **error)
+{
+  g_autoptr (GVariant) identity = moss_cli_get_identity (error);
+  g_autofree char *name = NULL;
+
+  if (identity == NULL)
+    return FALSE;
+  if (json)
+    {
+      moss_cli_print_json (identity);
+      return TRUE;
+    }
+  if (*moss_dict_string (identity, "problem") != '\0')
+    moss_cli_say ("%s", moss_dict_string (identity, "problem"));
+  if (*moss_dict_string (identity, "id") == '\0')
+    {
+      moss_cli_say (_ ("This device belongs to no identity yet. Make one with “moss identity "
+                       "create NAME”, or join one with “moss device pair”."));
+      return TRUE;
+    }
+  name = moss_text_clean (moss_dict_string (identity, "name"));
+  g_print ("%s\n%s\n", name, moss_dict_string (identity, "id"));
+  g_print (_ ("Keys: %s\n"), say_sealing (identity));
+  print_hosts (identity);
+  print_devices (identity);
+  return TRUE;
+}
+
+/* ---- the others ---------------------------------------------------------------------- */
+
+static gboolean
+create (const char *word, const MossSealOptions *options, GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  MossDBusNet1 *net = agent != NULL ? moss_cli_get_net (error) : NULL;
+  GVariant *fingerprint =
+      net != NULL ? fingerprint_bytes (moss_dbus_net1_get_device_id (net)) : NULL;
+  g_autofree char *name = g_utf8_make_valid (word, -1);
+  GError *cause = NULL;
+
+  if (net == NULL)
+    return FALSE;
+  if (fingerprint == NULL)
+    return moss_cli_fail (
+        error, MOSS_CLI_NET,
+        g_error_new_literal (G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN, ""));
+  g_variant_ref_sink (fingerprint);
+  if (!moss_cli_seal (options, error))
+    {
+      g_variant_unref (fingerprint);
+      return FALSE;
+    }
+  moss_dbus_agent1_call_create_identity_sync (
+      agent, name, fingerprint, moss_dbus_net1_get_device_name (net), NULL, &cause);
+  g_variant_unref (fingerprint);
+  return cause == NULL || moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+}
+
+static gboolean
+unlock (GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  char *passphrase = NULL;
+  GError *cause = NULL;
+  gboolean done;
+
+  if (agent == NULL)
+    return FALSE;
+  if (g_strcmp0 (moss_dbus_agent1_get_sealing (agent), "passphrase") == 0)
+    {
+      passphrase = moss_passphrase_ask (_ ("Passphrase: "), error);
+      if (passphrase == NULL)
+        return FALSE;
+    }
+  done = moss_dbus_agent1_call_unlock_sync (agent, passphrase != NULL ? passphrase : "", NULL,
+                                            &cause);
+  moss_passphrase_free (passphrase);
+  return done || moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+}
+
+static gboolean
+lock (GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  GError *cause = NULL;
+
+  return agent != NULL && (moss_dbus_agent1_call_lock_sync (agent, NULL, &cause) ||
+                           moss_cli_fail (error, MOSS_CLI_AGENT, cause));
+}
+
+static gboolean
+leave (GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  GError *cause = NULL;
+
+  return agent != NULL && (moss_dbus_agent1_call_leave_sync (agent, NULL, &cause) ||
+                           moss_cli_fail (error, MOSS_CLI_AGENT, cause));
+}
+
+/* word: "here" or "elsewhere": which of the two ways holds. */
+static gboolean
+resolve (const char *word, GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  gboolean here = strcmp (word, "here") == 0;
+  GError *cause = NULL;
+
+  if (agent == NULL)
+    return FALSE;
+  if (!here && strcmp (word, "elsewhere") != 0)
+    {
+      g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
+                           _ ("say which change of your identity holds: moss identity resolve "
+                              "here, or moss identity resolve elsewhere"));
+      return FALSE;
+    }
+  return moss_dbus_agent1_call_resolve_sync (agent, here, NULL, &cause) ||
+         moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+}
+
+gboolean
+moss_cli_revoke (const char *word, GError **error)
+{
+  g_autoptr (GVariant) identity = moss_cli_get_identity (error);
+  MossDBusAgent1 *agent = identity != NULL ? moss_cli_get_agent (error) : NULL;
+  g_autoptr (GVariant) devices = NULL;
+  g_autofree char *id = NULL;
+  GError *cause = NULL;
+
+  if (agent == NULL)
+    return FALSE;
+  devices = g_variant_lookup_value (identity, "devices", G_VARIANT_TYPE ("aa{sv}"));
+  for (gsize i = 0; devices != NULL && i < g_variant_n_children (devices); i++)
+    {
+      g_autoptr (GVariant) device = g_variant_get_child_value (devices, i);
+      const char *this_id = moss_dict_string (device, "id");
+
+      if (moss_dict_boolean (device, "revoked") ||
+          (g_ascii_strcasecmp (moss_dict_string (device, "name"), word) != 0 &&
+           (strlen (word) < 4 || !g_str_has_prefix (this_id, word))))
+        continue;
+      if (id != NULL)
+        {
+          g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
+                       _ ("two of your devices are called %s: give the first letters of the "
+                          "id, as “moss identity show” has them"),
+                       word);
+          return FALSE;
+        }
+      id = g_strdup (this_id);
+    }
+  if (id == NULL)
+    {
+      g_autofree char *clean = moss_text_clean (word);
+
+      g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_FOUND,
+                   _ ("no device of yours is called %s. See them with: moss identity show"),
+                   clean);
+      return FALSE;
+    }
+  return moss_dbus_agent1_call_revoke_device_sync (agent, fingerprint_bytes (id), NULL,
+                                                   &cause) ||
+         moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+}
+
+static gboolean
+run_action (GStrv args, gboolean json, const MossSealOptions *seal, GError **error)
+{
+  const char *action = args[0] != NULL ? args[0] : "show";
+  guint rest = args[0] != NULL ? g_strv_length (args) - 1 : 0;
+
+  if (strcmp (action, "show") == 0 && rest == 0)
+    return show (NULL, json, error);
+  if (strcmp (action, "create") == 0 && rest == 1)
+    return create (args[1], seal, error);
+  if (strcmp (action, "unlock") == 0 && rest == 0)
+    return unlock (error);
+  if (strcmp (action, "lock") == 0 && rest == 0)
+    return lock (error);
+  if (strcmp (action, "leave") == 0 && rest == 0)
+    return leave (error);
+  if (strcmp (action, "resolve") == 0 && rest <= 1)
+    return resolve (rest == 1 ? args[1] : "", error);
+  g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
+                       _ ("identity: it is used as “moss identity show”, “moss identity create "
+                          "NAME”, “moss identity unlock”, “moss identity lock”, “moss identity "
+                          "leave” or “moss identity resolve here|elsewhere”"));
+  return FALSE;
+}
+
+gboolean
+moss_verb_identity (MossCall *call, GError **error)
+{
+  gboolean json = FALSE;
+  MossSealOptions seal = { 0 };
+  const GOptionEntry entries[] = {
+    { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_ ("Print JSON"), NULL },
+    { "keyring", 0, 0, G_OPTION_ARG_NONE, &seal.keyring,
+      N_ ("create: let the desktop's keyring keep the keys of this device"), NULL },
+    { "no-passphrase", 0, 0, G_OPTION_ARG_NONE, &seal.none,
+      N_ ("create: don't seal the keys of this device"), NULL },
+    { NULL }
+  };
+
+  return moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 0, 2, error) &&
+         run_action (call->args, json, &seal, error);
+}
