@@ -42,5 +42,7 @@ GVariant *moss_preflight (MossManager *manager, const char *id, const char *devi
                           GError **error);
 /* Looks what could keep it from travelling, for the badge. */
 void moss_preflight_refresh (MossManager *manager, const char *id);
+/* Somebody looks at the list: it is kept fresh for a while. Does not block. */
+void moss_preflight_look (MossManager *manager);
 
 G_END_DECLS

@@ -3,6 +3,7 @@
 #define G_LOG_DOMAIN "moss-session"
 
 #include "imaging.h"
+#include "parcel.h"
 
 #include "core/fault.h"
 #include "session/move/layer-keep.h"
@@ -14,7 +15,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define OBJECT_BYTES (1u << 20)
 
 gboolean
 moss_shelf_fetch (MossShelf *shelf, MossManager *manager, const MossManifest *manifest,
@@ -275,37 +275,6 @@ moss_files_restore (MossFiles *files, MossManager *manager, const char *id,
   return TRUE;
 }
 
-/* Stores bytes as objects of at most 1 MiB each. */
-static GVariant *
-store_bytes (MossManager *manager, GBytes *bytes, GError **error)
-{
-  gsize size = g_bytes_get_size (bytes), offset = 0;
-  GVariantBuilder ranges;
-  GVariant *refs = NULL;
-  int fd = memfd_create ("moss-envelope", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-  g_variant_builder_init (&ranges, G_VARIANT_TYPE ("a(tu)"));
-  while (offset < size)
-    {
-      guint32 part = MIN (size - offset, OBJECT_BYTES);
-
-      g_variant_builder_add (&ranges, "(tu)", (guint64) offset, part);
-      offset += part;
-    }
-  if (fd >= 0 && write (fd, g_bytes_get_data (bytes, NULL), size) == (gssize) size
-      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
-    refs = moss_net_put (manager->net, fd, g_variant_builder_end (&ranges), "", NULL, error);
-  else
-    {
-      g_variant_builder_clear (&ranges);
-      g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_FULL,
-                   _("There is no room for the list of a snapshot"));
-    }
-  if (fd >= 0)
-    close (fd);
-  return refs;
-}
-
 /* The objects that must stay as long as the snapshot: its segments and its envelope. */
 static GVariant *
 root_refs (const MossManifest *manifest, GVariant *envelope_refs)
@@ -358,7 +327,7 @@ moss_snapshot_keep (MossManager *manager, GBytes *envelope, MossManifest *manife
 {
   g_autofree char *snapshot = g_uuid_string_random ();
   g_autofree char *root = root_name (snapshot);
-  g_autoptr (GVariant) refs = store_bytes (manager, envelope, error);
+  g_autoptr (GVariant) refs = moss_bytes_store (manager, envelope, "", error);
   g_autoptr (GVariant) all = NULL, about = NULL;
   gint64 time_ns = 0;
 
@@ -388,24 +357,10 @@ moss_snapshot_keep (MossManager *manager, GBytes *envelope, MossManifest *manife
   return g_steal_pointer (&snapshot);
 }
 
-static GBytes *
-load_bytes (MossManager *manager, GVariant *refs, GError **error)
-{
-  g_autoptr (GVariant) lengths = NULL;
-  g_autoptr (GMappedFile) mapped = NULL;
-  int fd = moss_net_get (manager->net, refs, "", &lengths, NULL, error);
-
-  if (fd < 0)
-    return NULL;
-  mapped = g_mapped_file_new_from_fd (fd, FALSE, error);
-  close (fd);
-  return mapped == NULL ? NULL : g_mapped_file_get_bytes (mapped);
-}
-
 MossManifest *
 moss_snapshot_load (MossManager *manager, const MossSnapshotRow *row, GError **error)
 {
-  g_autoptr (GBytes) envelope = load_bytes (manager, row->refs, error);
+  g_autoptr (GBytes) envelope = moss_bytes_load (manager, row->refs, "", error);
   g_autoptr (GBytes) bytes = NULL;
   const char *device = "";
 

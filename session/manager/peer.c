@@ -3,6 +3,7 @@
 #define G_LOG_DOMAIN "moss-session"
 
 #include "moves.h"
+#include "parcel.h"
 
 #include "session/move/move-error.h"
 
@@ -69,12 +70,14 @@ on_status (MossManager *manager, const char *device, GVariant *body, GError **er
 {
   g_autoptr (MossMoveRow) row = find_move (manager, device, body, NULL);
   const char *state = row == NULL ? "aborted" : moss_move_source_answer (row->state);
+  g_autoptr (GVariant) parcel = NULL;
 
   if (row == NULL || row->envelope == NULL || !g_str_equal (state, "released"))
     return g_variant_new_parsed ("{'state': <%s>}", state);
-  return g_variant_new_parsed (
-      "{'state': <%s>, 'envelope': <%@ay>}", state,
-      g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, row->envelope, TRUE));
+  parcel = moss_parcel_wrap (manager, row->envelope, device, error);
+  return parcel == NULL
+             ? NULL
+             : g_variant_new_parsed ("{'state': <%s>, 'envelope': <%*>}", state, parcel);
 }
 
 static GVariant *

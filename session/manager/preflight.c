@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Can it travel, how many bytes, how long: answered at once from what is known, while that is made
- * fresh in a thread. Nothing here runs unless somebody asks. */
+ * fresh in a thread. While somebody looks at the list or asks, all that runs is looked at again
+ * every half minute, so that "travels" and "blockers" in the list are true before a window is
+ * dragged; two minutes after the last look nothing here runs any more. */
 #define G_LOG_DOMAIN "moss-session"
 
 #include "life.h"
@@ -16,6 +18,8 @@
 #define FRESH_INSPECTION_US (2 * G_USEC_PER_SEC)
 #define FRESH_CHECK_US (20 * G_USEC_PER_SEC)
 #define CHECK_TIMEOUT_MS 5000
+#define ROUND_S 30
+#define LOOKING_US (120 * G_USEC_PER_SEC)
 #define SPARE_BYTES (64u << 20)
 #define OWN_TIME_MS 250.0         /* what a move takes beside its bytes; see bench move */
 #define UNKNOWN_RATE (20u << 20)  /* bytes a second of a link that was not measured yet */
@@ -111,6 +115,45 @@ inspect_in_thread (MossManager *manager, gpointer data)
   g_autofree char *id = data;
 
   moss_preflight_refresh (manager, id);
+}
+
+/* ---- while somebody looks ------------------------------------------------------------- */
+
+static void
+look_round (MossManager *manager, gpointer data)
+{
+  g_auto (GStrv) ids = moss_registry_ids (manager->registry);
+
+  for (guint i = 0; ids[i] != NULL; i++)
+    if (moss_registry_is (manager->registry, ids[i], "running"))
+      moss_preflight_refresh (manager, ids[i]);
+}
+
+static gboolean
+on_round_due (gpointer data)
+{
+  MossManager *manager = data;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&manager->lock);
+
+  if (g_get_monotonic_time () - manager->looked_us > LOOKING_US)
+    {
+      manager->look_timer = 0;
+      return G_SOURCE_REMOVE;
+    }
+  moss_manager_spawn (manager, "look-round", look_round, NULL);
+  return G_SOURCE_CONTINUE;
+}
+
+void
+moss_preflight_look (MossManager *manager)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&manager->lock);
+
+  manager->looked_us = g_get_monotonic_time ();
+  if (manager->look_timer != 0)
+    return;
+  manager->look_timer = g_timeout_add_seconds (ROUND_S, on_round_due, manager);
+  moss_manager_spawn (manager, "look-round", look_round, NULL);
 }
 
 static void

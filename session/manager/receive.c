@@ -13,6 +13,7 @@
 #include "core/fault.h"
 #include "cpu.h"
 #include "imaging.h"
+#include "parcel.h"
 #include "session/move/move-error.h"
 
 #include <glib/gi18n.h>
@@ -283,13 +284,13 @@ static MossManifest *
 open_manifest (MossManager *manager, const MossArrival *arrival, const char *move,
                GVariant *body, GBytes **envelope, GError **error)
 {
-  g_autoptr (GVariant) value = g_variant_lookup_value (body, "envelope", G_VARIANT_TYPE ("ay"));
+  g_autoptr (GVariant) value = g_variant_lookup_value (body, "envelope", NULL);
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (MossManifest) manifest = NULL;
 
-  if (value == NULL)
-    return (void) bad_message (error), NULL;
-  *envelope = g_variant_get_data_as_bytes (value);
+  *envelope = moss_parcel_open (manager, value, arrival->device, error);
+  if (*envelope == NULL)
+    return NULL;
   bytes = moss_net_open (manager->net, arrival->device, *envelope, error);
   manifest = bytes == NULL ? NULL : moss_manifest_decode (bytes, error);
   if (manifest == NULL)

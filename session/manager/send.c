@@ -8,6 +8,7 @@
 #include "core/fault.h"
 #include "cpu.h"
 #include "imaging.h"
+#include "parcel.h"
 #include "session/move/move-error.h"
 
 #include <glib/gi18n.h>
@@ -162,11 +163,18 @@ ask_files (Sending *sending, GVariant *info, GError **error)
 }
 
 static GVariant *
-envelope_body (Sending *sending, GBytes *envelope)
+send_envelope (Sending *sending, const char *method, GBytes *envelope, guint timeout_ms,
+               GError **error)
 {
-  return g_variant_new_parsed (
-      "{'move': <%s>, 'envelope': <%@ay>}", sending->move,
-      g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, envelope, TRUE));
+  g_autoptr (GVariant) parcel
+      = moss_parcel_wrap (sending->manager, envelope, sending->device, error);
+
+  if (parcel == NULL)
+    return NULL;
+  return moss_net_call (sending->manager->net, sending->device, method,
+                        g_variant_new_parsed ("{'move': <%s>, 'envelope': <%*>}", sending->move,
+                                              parcel),
+                        timeout_ms, error);
 }
 
 static gboolean
@@ -184,8 +192,7 @@ copy_ahead_once (Sending *sending, gboolean first, GError **error)
   envelope = moss_taking_sign (sending->taking, manifest, error);
   if (envelope == NULL)
     return FALSE;
-  reply = moss_net_call (sending->manager->net, sending->device, "move.ahead",
-                         envelope_body (sending, envelope), AHEAD_TIMEOUT_MS, error);
+  reply = send_envelope (sending, "move.ahead", envelope, AHEAD_TIMEOUT_MS, error);
   moss_stages_mark (&sending->stages, "prepare-there");
   return reply != NULL;
 }
@@ -280,8 +287,7 @@ hand_over (Sending *sending, GError **error)
   timeout_ms = FREEZE_TIMEOUT_MS
                + MIN (moss_manifest_total_bytes (sending->manifest) / SLOWEST_BYTES_PER_MS,
                       AHEAD_TIMEOUT_MS);
-  reply = moss_net_call (manager->net, sending->device, "move.manifest",
-                         envelope_body (sending, envelope), timeout_ms, &local);
+  reply = send_envelope (sending, "move.manifest", envelope, timeout_ms, &local);
   if (reply == NULL)
     {
       sending->refused = !g_error_matches (local, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_AWAY)

@@ -58,6 +58,7 @@ check_known (Call *call, const char *id, GError **error)
 static GVariant *
 on_list (Call *call, GError **error)
 {
+  moss_preflight_look (call->manager);
   return g_variant_new ("(@aa{sv})", moss_registry_list (call->manager->registry));
 }
 
@@ -151,6 +152,7 @@ on_preflight (Call *call, GError **error)
   GVariant *answer;
 
   g_variant_get (call->parameters, "(&s&s)", &id, &device);
+  moss_preflight_look (call->manager);
   answer = moss_preflight (call->manager, id, device, error);
   return answer == NULL ? NULL : g_variant_new ("(@a{sv})", answer);
 }

@@ -7,6 +7,7 @@
 #include "arrival.h"
 #include "core/fault.h"
 #include "imaging.h"
+#include "parcel.h"
 #include "session/move/move-error.h"
 
 #include <glib/gi18n.h>
@@ -134,14 +135,16 @@ load_moving (MossManager *manager, MossMoveRow *row, GError **error)
 
       if (answer == NULL)
         return NULL;
-      envelope = g_variant_lookup_value (answer, "envelope", G_VARIANT_TYPE_BYTESTRING);
+      envelope = g_variant_lookup_value (answer, "envelope", NULL);
       if (envelope == NULL)
         {
           g_set_error (error, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_NOT_FOUND,
                        _("its snapshot is lost on both devices"));
           return NULL;
         }
-      row->envelope = g_variant_get_data_as_bytes (envelope);
+      row->envelope = moss_parcel_open (manager, envelope, row->peer, error);
+      if (row->envelope == NULL)
+        return NULL;
       moss_state_keep_envelope (manager->state, row->move, row->envelope, NULL);
     }
   bytes = moss_net_open (manager->net, row->peer, row->envelope, error);

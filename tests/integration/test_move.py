@@ -71,6 +71,23 @@ def test_counter_goes_and_comes_back(desk):
     end(desk, sandbox)
 
 
+def test_a_list_too_long_for_a_message(desk):
+    """It goes as objects then; here messages are said to be small."""
+    desktop, laptop = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    for machine in (desktop, laptop):
+        desk.arm(machine, "parcel.small:fail")
+    before = count(desktop, nonce)[1]
+    desk.send(desktop, sandbox)
+    assert_counts(laptop, nonce, before)
+    before = count(laptop, nonce)[1]
+    desktop.moss("bring", sandbox)
+    assert_counts(desktop, nonce, before)
+    for machine in (desktop, laptop):
+        desk.disarm(machine)
+    end(desk, sandbox)
+
+
 def test_way_back_is_short(desk):
     """What both know does not travel again."""
     desktop, laptop = pair_of(desk)
@@ -129,6 +146,19 @@ def test_blocker_is_named_and_it_runs_on(desk):
     first = desks.inside(desktop, "/home/moss/n")
     time.sleep(0.5)
     assert desks.inside(desktop, "/home/moss/n") != first
+    end(desk, sandbox)
+
+
+def test_what_can_travel_is_kept_fresh(desk):
+    """While somebody looks at the list, it says within half a minute what keeps an app here."""
+    desktop, _ = pair_of(desk)
+    sandbox = desks.run_app(desktop, "/bin/sh", "-c", "sleep 7; ipcmk -Q; sleep 1000")
+    hosts.wait_until("it runs", lambda: desks.state(desktop, sandbox) == "running", seconds=10)
+    time.sleep(4)
+    assert desks.sandboxes(desktop)[sandbox]["travels"] is True
+    hosts.wait_until("the list says that it can't travel", seconds=45, pause=2, check=lambda:
+                     "message queue" in " ".join(desks.sandboxes(desktop)[sandbox]["blockers"]))
+    assert desks.sandboxes(desktop)[sandbox]["travels"] is False
     end(desk, sandbox)
 
 
