@@ -144,6 +144,7 @@ static MossCriu__Response *
 ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
 {
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
+  char *net = (char *) "mnt[/net]:net"; /* the person's files stay where they are */
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   moss_autofd network = moss_criu_open_network (init_pid, error);
 
@@ -156,6 +157,8 @@ ask_dump (Move *move, pid_t init_pid, int images_dirfd, GError **error)
   opts.has_pid = TRUE;
   opts.pid = init_pid;
   opts.has_leave_running = opts.leave_running = TRUE;
+  opts.external = &net;
+  opts.n_external = 1;
   request.type = MOSS_CRIU_DUMP;
   request.opts = &opts;
   return moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,
@@ -249,6 +252,7 @@ static MossCriu__Response *
 ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error)
 {
   MossCriu__Options opts = MOSS_CRIU__OPTIONS__INIT;
+  g_autofree char *net = NULL;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;
   g_autoptr (MossCriuGuard) guard = NULL;
@@ -270,6 +274,12 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   fill_options (&opts, move->config, images_dirfd);
   opts.root = (char *)root_path;
   opts.has_rst_sibling = opts.rst_sibling = TRUE;
+  if (move->config->net_path != NULL)
+    {
+      net = g_strconcat ("mnt[net]:", move->config->net_path, NULL);
+      opts.external = &net;
+      opts.n_external = 1;
+    }
   request.type = MOSS_CRIU_RESTORE;
   request.opts = &opts;
   response = moss_criu_worker_call (move->worker, &request, timeout_s (move->config) + 5,

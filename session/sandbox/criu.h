@@ -40,6 +40,7 @@ typedef struct
   gboolean tcp_close;  /* TCP connections are closed by the move (always wanted so far) */
   guint timeout_s;     /* CRIU gives up after so many seconds; 0 means 10 */
   const char *name;    /* how messages call the app ("mousepad"); NULL: "the app" */
+  const char *net_path; /* restore: what to put at /net, if it had one; may be NULL */
   MossCriuHook stopped; /* see moss_criu_dump(); may be NULL */
   MossCriuHook frozen;
   gpointer hook_data; /* of both */

@@ -17,6 +17,9 @@ typedef enum
 
 GQuark moss_image_error_quark (void);
 
+/* What stands in the images for the owner's files, which are mounted at /net. */
+#define MOSS_IMAGE_NET_KEY "net"
+
 typedef struct
 {
   const char *path; /* as the app sees it: "/run" */
@@ -36,6 +39,7 @@ typedef struct
   const MossImageMount *mounts; /* exactly these; ended by a NULL path; "/" among them */
   const MossImageDevice *devices; /* nodes that may be open; ended by a NULL path */
   guint64 init_capabilities;      /* what pid 1 may have, as bits; all others: none */
+  gboolean has_net;               /* this machine can put the owner's files at /net */
   gboolean need_seccomp;          /* every task but pid 1 must carry our filter (filter.h) */
   guint64 max_bytes;              /* all images together */
   guint max_tasks;                /* processes and threads; at most 2^22 */

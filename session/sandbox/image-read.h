@@ -47,6 +47,7 @@ typedef struct
   GHashTable *ghosts;     /* ghost ids */
   GHashTable *sockets;    /* inodes of unix sockets */
   GHashTable *mounts;     /* mount ids */
+  gboolean net;           /* one of them is /net */
   GHashTable *mount_paths;
   GHashTable *pages;         /* pages id → size in pages + 1 */
   GHashTable *pagemaps;      /* pages id → pages in its pagemap + 1 */

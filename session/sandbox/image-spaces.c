@@ -3,7 +3,7 @@
  *
  * Policy: the mounts are exactly the sandbox's (root overlay, /proc, /dev/pts and what
  * else the policy lists), none shared, external or from a plugin, all nosuid, with
- * harmless options; user ids are mapped exactly as on this machine; System V objects
+ * harmless options; but /net may be there too, and only as a name for this machine's own; user ids are mapped exactly as on this machine; System V objects
  * belong to users of the sandbox; no control group is described, since CRIU is told to
  * leave them alone. */
 #define G_LOG_DOMAIN "moss-image"
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#define FS_FUSE 15
 #define FS_PROC 1
 #define FS_TMPFS 5
 #define FS_DEVPTS 6
@@ -83,11 +84,40 @@ is_allowed_mount (ImageSet *s, const MossImage__Mount *m)
 }
 
 static gboolean
+is_net (const MossImage__Mount *m)
+{
+  return g_str_equal (m->path, "/net") && m->external_key != NULL
+         && g_str_equal (m->external_key, MOSS_IMAGE_NET_KEY);
+}
+
+/* Nothing of it is in the images; CRIU puts there what it is told to. */
+static gboolean
+check_net (ImageSet *s, const MossImage__Mount *m, GError **error)
+{
+  const guint32 needed = MS_NOSUID | MS_NODEV;
+
+  if (!s->policy->has_net)
+    return image_denied (s, error, "it uses files on /net, which isn't open on this machine");
+  if (m->fstype != FS_FUSE || m->with_plugin || m->internal_sharing || m->deleted
+      || m->shared != 0 || m->master != 0 || !g_str_equal (m->root, "/")
+      || (m->flags & needed) != needed || (m->flags & ~(guint32)KNOWN_MOUNT_FLAGS) != 0
+      || strlen (m->source) > 255 || strlen (m->options) > 4096)
+    return image_denied (s, error, "/net is mounted in a way that is refused");
+  if (s->net)
+    return image_denied (s, error, "something is mounted over /net");
+  s->net = TRUE;
+  return (m->id <= G_MAXINT32 && image_remember (s->mounts, m->id))
+         || image_corrupt (s, error, "a mount stands twice");
+}
+
+static gboolean
 check_mount (ImageReader *r, gpointer message, GError **error)
 {
   const MossImage__Mount *m = message;
   ImageSet *s = r->set;
 
+  if (is_net (m))
+    return check_net (s, m, error);
   if (!is_allowed_mount (s, m))
     return image_denied (s, error,
                          "something else is mounted at \"%.100s\" (file system %u)",
@@ -120,6 +150,7 @@ image_check_mounts (ImageReader *r, GError **error)
 
   if (!image_each (r, &moss_image__mount__descriptor, check_mount, error))
     return FALSE;
+  n += r->set->net;
   for (const MossImageMount *a = r->set->policy->mounts; a->path != NULL; a++)
     n++;
   if (g_hash_table_size (r->set->mounts) != n)

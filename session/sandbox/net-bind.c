@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,8 +75,8 @@ make_namespace (uid_t uid, gid_t gid)
   return fd;
 }
 
-int
-moss_net_bind_make (uid_t owner, GError **error)
+static int
+map_mount (uid_t owner, GError **error)
 {
   moss_autofd mount = moss_net_mount_clone (owner, error);
   moss_autofd namespace = -1;
@@ -90,6 +91,84 @@ moss_net_bind_make (uid_t owner, GError **error)
     return g_steal_fd (&mount);
   moss_sandbox_fail_errno (error, errno, "This system can't give /net to a sandbox");
   return -1;
+}
+
+/* ---- ours ---------------------------------------------------------------------------- */
+
+/* One at a time; who has one, by user. */
+static GMutex lock;
+static GHashTable *made;
+
+/* In our own mount namespace, but where CRIU's helper with the sandbox's ids can walk to. */
+static char *
+own_path (MossRegistry *registry, uid_t owner)
+{
+  return g_strdup_printf ("%s/net-%u", moss_registry_get_paths (registry)->run_dir, owner);
+}
+
+static gboolean
+attach (const char *path, uid_t owner, GError **error)
+{
+  moss_autofd mount = map_mount (owner, error);
+
+  if (mount < 0)
+    return FALSE;
+  if ((mkdir (path, 0700) == 0 || errno == EEXIST)
+      && syscall (SYS_move_mount, mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+    return TRUE;
+  return moss_sandbox_fail_errno (error, errno, "Can't keep the mount of /net");
+}
+
+char *
+moss_net_bind_path (MossRegistry *registry, uid_t owner, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+  g_autofree char *path = own_path (registry, owner);
+  gpointer key = GUINT_TO_POINTER (owner);
+
+  if (made == NULL)
+    made = g_hash_table_new (NULL, NULL);
+  if (!g_hash_table_contains (made, key))
+    {
+      if (!attach (path, owner, error))
+        return NULL;
+      g_hash_table_add (made, key);
+    }
+  return g_steal_pointer (&path);
+}
+
+/* Of everybody: there is one /net on a machine. */
+static void
+drop_own (MossRegistry *registry)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&lock);
+  GHashTableIter iter;
+  gpointer key;
+
+  if (made == NULL)
+    return;
+  g_hash_table_iter_init (&iter, made);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      g_autofree char *path = own_path (registry, GPOINTER_TO_UINT (key));
+
+      umount2 (path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    }
+  g_hash_table_remove_all (made);
+}
+
+int
+moss_net_bind_make (MossRegistry *registry, uid_t owner, GError **error)
+{
+  g_autofree char *path = moss_net_bind_path (registry, owner, error);
+  int mount;
+
+  if (path == NULL)
+    return -1;
+  mount = syscall (SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (mount < 0)
+    moss_sandbox_fail_errno (error, errno, "Can't copy the mount of /net");
+  return mount;
 }
 
 /* ---- in running sandboxes ------------------------------------------------------------ */
@@ -149,34 +228,48 @@ visit_sandbox (MossSandbox *sandbox, int mount)
     g_message ("%s has no /net: %s", sandbox->name, g_strerror (v.error));
 }
 
-static void
-for_all (MossRegistry *registry, uid_t owner, gboolean bind)
+void
+moss_net_bind_late (MossSandbox *sandbox)
+{
+  g_autoptr (GError) error = NULL;
+  moss_autofd mount = moss_net_bind_make (sandbox->registry, sandbox->owner, &error);
+
+  if (mount >= 0)
+    visit_sandbox (sandbox, mount);
+  else if (!g_error_matches (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_NOT_FOUND))
+    g_message ("%s has no /net: %s", sandbox->name, error->message);
+}
+
+void
+moss_net_bind_all (MossRegistry *registry, uid_t owner)
+{
+  g_autoptr (GPtrArray) list = moss_registry_list (registry, owner);
+
+  drop_own (registry);
+  for (guint i = 0; i < list->len; i++)
+    {
+      MossSandbox *sandbox = list->pdata[i];
+
+      g_mutex_lock (&sandbox->lock);
+      if (sandbox->alive)
+        moss_net_bind_late (sandbox);
+      g_mutex_unlock (&sandbox->lock);
+    }
+}
+
+void
+moss_net_unbind_all (MossRegistry *registry, uid_t owner)
 {
   g_autoptr (GPtrArray) list = moss_registry_list (registry, owner);
 
   for (guint i = 0; i < list->len; i++)
     {
       MossSandbox *sandbox = list->pdata[i];
-      g_autoptr (GError) error = NULL;
-      moss_autofd mount = -1;
 
       g_mutex_lock (&sandbox->lock);
-      if (sandbox->alive && bind && (mount = moss_net_bind_make (owner, &error)) < 0)
-        g_message ("%s has no /net: %s", sandbox->name, error->message);
-      if (sandbox->alive && (!bind || mount >= 0))
-        visit_sandbox (sandbox, mount);
+      if (sandbox->alive)
+        visit_sandbox (sandbox, -1);
       g_mutex_unlock (&sandbox->lock);
     }
-}
-
-void
-moss_net_bind_all (MossRegistry *registry, uid_t owner)
-{
-  for_all (registry, owner, TRUE);
-}
-
-void
-moss_net_unbind_all (MossRegistry *registry, uid_t owner)
-{
-  for_all (registry, owner, FALSE);
+  drop_own (registry);
 }

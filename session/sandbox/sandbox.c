@@ -311,7 +311,7 @@ on_namespaces (pid_t pid, gpointer data)
 gboolean
 moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GError **error)
 {
-  moss_autofd net = moss_net_bind_make (sandbox->owner, NULL);
+  moss_autofd net = moss_net_bind_make (sandbox->registry, sandbox->owner, NULL);
   g_autofree char *root = NULL;
   MossSpawned spawned;
   gboolean ok;

@@ -17,6 +17,7 @@
 #include "image-mend.h"
 #include "image-pack.h"
 #include "layer.h"
+#include "net-bind.h"
 #include "network.h"
 #include "room.h"
 #include "sandbox-cgroup.h"
@@ -850,6 +851,7 @@ static gboolean
 run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError **error)
 {
   g_autofree char *root = NULL;
+  g_autofree char *net = moss_net_bind_path (sandbox->registry, sandbox->owner, NULL);
   g_autoptr (GError) local = NULL;
   MossCriuConfig config;
   pid_t pid = 0;
@@ -857,6 +859,7 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   gboolean ok;
 
   fill_config (&config, sandbox);
+  config.net_path = net;
   if (!moss_sandbox_open_cgroup (sandbox, error) || !moss_sandbox_clear_work (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;
@@ -881,11 +884,14 @@ check_images (MossRequest *request, MossSandbox *sandbox, GVariant *images, Imag
               Costs *costs, GError **error)
 {
   gint64 start = g_get_monotonic_time ();
+  g_autofree char *net = moss_net_bind_path (sandbox->registry, sandbox->owner, NULL);
+  MossImagePolicy policy = *moss_image_policy_default ();
   g_autoptr (GError) local = NULL;
 
   if (!image_dir_open (dir, sandbox, error) || !make_images (request, sandbox, images, dir, error))
     return FALSE;
-  if (!moss_image_check (dir->fd, moss_image_policy_default (), &local)
+  policy.has_net = net != NULL;
+  if (!moss_image_check (dir->fd, &policy, &local)
       || !moss_image_mend (dir->fd, &local))
     return fail (error, g_steal_pointer (&local));
   costs->check_us = g_get_monotonic_time () - start;
