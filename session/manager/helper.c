@@ -138,6 +138,12 @@ ref_connection (MossHelper *helper, GError **error)
   return g_object_ref (helper->connection);
 }
 
+const char *
+moss_helper_get_socket (MossHelper *helper)
+{
+  return helper->socket;
+}
+
 gboolean
 moss_helper_connect (MossHelper *helper, GError **error)
 {

@@ -18,6 +18,9 @@ G_DECLARE_FINAL_TYPE (MossHelper, moss_helper, MOSS, HELPER, GObject)
 /* socket: NULL for $MOSS_SANDBOXD_SOCKET or /run/moss/sandboxd.sock. */
 MossHelper *moss_helper_new (const char *socket);
 
+/* Where sandboxd listens. */
+const char *moss_helper_get_socket (MossHelper *helper);
+
 gboolean moss_helper_connect (MossHelper *helper, GError **error);
 
 /* Calls a method of Sandboxd1. parameters: a tuple, floating is taken. fds_in may be NULL, as may

@@ -5,6 +5,7 @@
 
 #include "life.h"
 #include "moss-config.h"
+#include "mount.h"
 #include "moves.h"
 #include "arrival.h"
 #include "core/crypto/suite.h"
@@ -307,6 +308,7 @@ run (GDBusConnection *bus)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) children = NULL;
+  MossNetMount *net_mount;
   MossManager *manager = make_manager (bus, &error);
   MossTray *tray;
 
@@ -327,7 +329,9 @@ run (GDBusConnection *bus)
   moss_manager_spawn (manager, "recover", recover_all, NULL);
   g_timeout_add_seconds (PENDING_INTERVAL_S, on_pending_timer, manager);
   tray = moss_tray_start (bus);
+  net_mount = moss_net_mount_new (manager);
   g_main_loop_run (manager->loop);
+  moss_net_mount_free (net_mount);
   moss_tray_stop (tray);
   for (guint i = children->len; i > 0; i--)
     moss_child_end (children->pdata[i - 1]);
