@@ -304,6 +304,14 @@ moss_store_unref (MossStore *store)
   g_free (store);
 }
 
+void
+moss_store_set_dedup_key (MossStore *store, const guint8 *key)
+{
+  g_mutex_lock (&store->lock);
+  memcpy (store->dedup_key, key, sizeof store->dedup_key);
+  g_mutex_unlock (&store->lock);
+}
+
 /* --- the index and its batch --- */
 
 gboolean
@@ -620,10 +628,14 @@ put_one (MossStore *store,
          gpointer user_data,
          GError **error)
 {
-  guint8 dedup[MOSS_HASH_BYTES];
+  guint8 dedup_key[MOSS_KEY_BYTES], dedup[MOSS_HASH_BYTES];
   g_autoptr (GBytes) sealed = NULL;
 
-  moss_object_key (store->suite, store->dedup_key, plain, length, ref->key, dedup);
+  g_mutex_lock (&store->lock);
+  memcpy (dedup_key, store->dedup_key, sizeof dedup_key);
+  g_mutex_unlock (&store->lock);
+  moss_object_key (store->suite, dedup_key, plain, length, ref->key, dedup);
+  moss_crypto_wipe (dedup_key, sizeof dedup_key);
   if (already_here (store, dedup, &ref->id))
     {
       if (made != NULL)

@@ -21,6 +21,8 @@ typedef void (*MossStoreMade) (const MossId *id, GBytes *sealed, gpointer user_d
 
 MossStore *moss_store_open (const char *dir, GError **error);
 MossStore *moss_store_open_blind (const char *dir, GError **error);
+/* By which key (32 bytes) equal content is found again from now on. */
+void moss_store_set_dedup_key (MossStore *store, const guint8 *key);
 MossStore *moss_store_ref (MossStore *store);
 void moss_store_unref (MossStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossStore, moss_store_unref)
