@@ -61,6 +61,7 @@ typedef struct
 {
   guint8 tree_id[MOSS_TREE_ID_BYTES];
   guint8 device[32]; /* who made and signed it: certificate fingerprint */
+  guint16 slot;      /* of that device */
   guint64 number;    /* grows with each root of this device, may skip */
   gint64 time_us;
   guint32 generation;               /* of the tree key that its body is sealed with */
@@ -72,14 +73,21 @@ typedef struct
 
 typedef struct
 {
+  guint64 ino;      /* attributes, and the content if @content; of an entry: the directory */
+  const char *name; /* nullable: the entry @name of directory @ino came, went or leads elsewhere */
+  gboolean content;
+} MossTreeChange;
+
+typedef struct
+{
   /* Signs @message in domain "moss-root-1" with this device's key. NULL: can't now (the agent is
    * locked or gone); the commit stays local and is signed with the next. Called from the commit
    * thread, may block. */
   GBytes *(*sign) (const guint8 *message, gsize length, guint *suite, gpointer user_data);
-  /* Whether @signature over @message (domain "moss-root-1") is by @device's signing key and the
-   * device could sign at @time_us (alive in the chain then). May be called from any thread. */
-  gboolean (*verify) (const guint8 *device,
-                      gint64 time_us,
+  /* Whether @signature over @message (domain "moss-root-1") is by the signing key of
+   * @root->device, that device has @root->slot in the chain and could sign at @root->time_us
+   * (was alive). May be called from any thread. */
+  gboolean (*verify) (const MossTreeRoot *root,
                       guint suite,
                       const guint8 *message,
                       gsize length,
@@ -97,15 +105,8 @@ typedef struct
   void (*committed) (const MossTreeRoot *root, GBytes *record, gpointer user_data);
   /* A merge or a restore changed things under the feet of the kernel: invalidate. From the
    * thread that merges. See MossTreeChange. */
-  void (*changed) (const struct _MossTreeChange *changes, gsize count, gpointer user_data);
+  void (*changed) (const MossTreeChange *changes, gsize count, gpointer user_data);
 } MossTreeCallbacks;
-
-typedef struct _MossTreeChange
-{
-  guint64 ino;      /* attributes, and the content if @content; of an entry: the directory */
-  const char *name; /* nullable: the entry @name of directory @ino came, went or leads elsewhere */
-  gboolean content;
-} MossTreeChange;
 
 typedef struct
 {
@@ -130,8 +131,8 @@ typedef struct
  * moss_tree_release() was called for each open the caller knows of (see moss_tree_open_file()). */
 MossTree *moss_tree_open (const MossTreeConfig *config, gboolean fresh_mount, GError **error);
 
-/* Commits, syncs, ends the threads. Views that are still open stay usable. No other call may run
- * or follow. FALSE: the last commit failed; everything synced is in the journal. */
+/* Commits, syncs, ends the threads. No other call may run or follow; views must be gone. FALSE:
+ * the last commit failed; everything synced is in the journal. */
 gboolean moss_tree_close (MossTree *tree, GError **error);
 
 /* New keys, a new slot table: generation that the next roots are sealed with. */
