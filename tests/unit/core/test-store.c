@@ -495,6 +495,7 @@ test_blind (Fixture *fixture, gconstpointer data)
       g_autoptr (GBytes) sealed = NULL;
       MossRef ref;
 
+      memcpy (plain, &i, sizeof i);
       g_assert_true (moss_store_put (fixture->store, plain, 100 * 1000, &ref, NULL));
       sealed = moss_store_get_raw (fixture->store, &ref.id, NULL);
       g_assert_true (moss_store_put_raw (blind, sealed, &ref.id, NULL, NULL));
