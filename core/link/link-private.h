@@ -62,7 +62,9 @@ struct _MossLink
   guint settling; /* objects that are being looked at */
   gint64 last_heard_us;
   gint64 last_progress_us;
+  gint64 last_use_us; /* somebody asked for something */
   guint64 ping;
+  gint64 ping_since_us; /* the first one that wasn't answered */
   guint64 rtt_us;
   guint64 bytes_per_s;
   guint64 sent;

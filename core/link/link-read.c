@@ -210,6 +210,7 @@ open_incoming (MossLink *link, guint64 number, GError **error)
   g_mutex_lock (&link->lock);
   ok = g_hash_table_size (link->incoming) < MOSS_LINK_MAX_REQUESTS &&
        g_hash_table_add (link->incoming, g_memdup2 (&number, sizeof number));
+  link->last_use_us = g_get_monotonic_time ();
   g_mutex_unlock (&link->lock);
   if (!ok)
     g_set_error (error, MOSS_LINK_ERROR, MOSS_LINK_ERROR_PROTOCOL,

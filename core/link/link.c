@@ -10,12 +10,17 @@
 
 #include "core/fault.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum
 {
   TICK_BUSY_MS = 900,
   TICK_IDLE_MS = 3000,
+  TICK_QUIET_MS = 180 * 1000,
+  QUIET_AFTER_US = 30 * 1000 * 1000,
   SILENCE_BUSY_US = 2700 * 1000,
   SILENCE_IDLE_US = 8500 * 1000,
   BULK_KEEP_BYTES = 64 * 1024 * 1024, /* above that, pushes are read again when it's time */
@@ -84,6 +89,7 @@ moss_link_new (GIOStream *stream,
   g_queue_init (&link->urgent);
   g_queue_init (&link->bulk);
   link->born_us = g_get_monotonic_time ();
+  link->last_use_us = link->born_us;
   link->last_heard_us = link->last_progress_us = link->born_us;
   return link;
 }
@@ -333,10 +339,10 @@ moss_link_send (MossLink *link, GBytes *frame)
 static gboolean on_tick (gpointer data);
 
 static void
-arm_tick (MossLink *link, gboolean busy)
+arm_tick (MossLink *link, guint after_ms)
 {
   g_clear_handle_id (&link->tick, g_source_remove);
-  link->tick = g_timeout_add (busy ? TICK_BUSY_MS : TICK_IDLE_MS, on_tick, link);
+  link->tick = g_timeout_add (after_ms, on_tick, link);
 }
 
 static void
@@ -345,36 +351,79 @@ send_ping (MossLink *link)
   guint64 number = g_get_monotonic_time ();
 
   g_mutex_lock (&link->lock);
+  if (link->ping == 0)
+    link->ping_since_us = number;
   link->ping = number;
   g_mutex_unlock (&link->lock);
   moss_link_send (link, moss_frame_new (MOSS_FRAME_PING, number, NULL, NULL));
 }
 
+/* How a link is doing, as a tick sees it. */
+typedef struct
+{
+  gboolean busy;   /* a request of ours is open */
+  gboolean quiet;  /* nobody has wanted anything for a while, and no ping is under way */
+  gint64 silence_us;
+} Pulse;
+
+static Pulse
+feel_pulse (MossLink *link)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&link->lock);
+  gint64 now = g_get_monotonic_time ();
+  gint64 alive = MAX (link->last_heard_us, link->last_progress_us);
+  Pulse pulse = { .busy = link->busy_since_us != 0 };
+
+  if (pulse.busy)
+    alive = MAX (alive, link->busy_since_us);
+  if (link->ping != 0)
+    alive = MAX (alive, link->ping_since_us - TICK_IDLE_MS * 1000);
+  pulse.silence_us = now - alive;
+  pulse.quiet = !pulse.busy && link->ping == 0 && now - link->last_use_us > QUIET_AFTER_US;
+  return pulse;
+}
+
+/* A link that nobody uses costs nobody a wakeup: its pings pause, and the kernel's keepalive sees
+ * that the other machine is still there. Now and then one goes out all the same. */
 static gboolean
 on_tick (gpointer data)
 {
   MossLink *link = data;
-  gint64 now = g_get_monotonic_time ();
-  gint64 alive;
-  gboolean busy;
+  Pulse pulse = feel_pulse (link);
 
-  g_mutex_lock (&link->lock);
-  busy = link->busy_since_us != 0;
-  alive = MAX (link->last_heard_us, link->last_progress_us);
-  if (busy)
-    alive = MAX (alive, link->busy_since_us);
-  g_mutex_unlock (&link->lock);
-  if (now - alive > (busy ? SILENCE_BUSY_US : SILENCE_IDLE_US))
+  link->tick = 0;
+  if (pulse.silence_us > (pulse.busy ? SILENCE_BUSY_US : SILENCE_IDLE_US) && !pulse.quiet)
     {
-      link->tick = 0;
       moss_link_fail (link, g_error_new (MOSS_LINK_ERROR, MOSS_LINK_ERROR_AWAY,
                                          "the other device doesn't answer any more"));
       return G_SOURCE_REMOVE;
     }
+  if (pulse.quiet && pulse.silence_us < TICK_QUIET_MS * G_GINT64_CONSTANT (1000))
+    {
+      arm_tick (link, TICK_QUIET_MS);
+      return G_SOURCE_REMOVE;
+    }
   send_ping (link);
-  link->tick = 0;
-  arm_tick (link, busy);
+  arm_tick (link, pulse.busy ? TICK_BUSY_MS : TICK_IDLE_MS);
   return G_SOURCE_REMOVE;
+}
+
+/* Four seconds of silence, then three tries two seconds apart: without waking anybody. */
+static void
+keep_alive (GSocket *socket)
+{
+  static const struct
+  {
+    int level, option, value;
+  } options[] = {
+    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, 4 },
+    { IPPROTO_TCP, TCP_KEEPINTVL, 2 },
+    { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    g_socket_set_option (socket, options[i].level, options[i].option, options[i].value, NULL);
 }
 
 static gboolean
@@ -389,7 +438,7 @@ on_busy (gpointer data)
   if (!closing)
     {
       send_ping (link);
-      arm_tick (link, TRUE);
+      arm_tick (link, TICK_BUSY_MS);
     }
   return G_SOURCE_REMOVE;
 }
@@ -406,6 +455,7 @@ open_request (MossLink *link, MossRequest *request, GError **error)
   if (ok)
     {
       request->number = link->next_request++;
+      link->last_use_us = g_get_monotonic_time ();
       g_hash_table_replace (link->requests, &request->number, moss_request_ref (request));
       if (was_idle)
         link->busy_since_us = g_get_monotonic_time ();
@@ -439,8 +489,9 @@ moss_link_start (MossLink *link, const MossHello *mine, GError **error)
   moss_link_send (link, hello);
   g_thread_unref (g_thread_new ("link-write", moss_link_write_thread, moss_link_ref (link)));
   g_thread_unref (g_thread_new ("link-read", moss_link_read_thread, moss_link_ref (link)));
+  keep_alive (link->socket);
   send_ping (link); /* the first measure of the way */
-  arm_tick (link, FALSE);
+  arm_tick (link, TICK_IDLE_MS);
   return TRUE;
 }
 

@@ -77,6 +77,8 @@ struct _Netd
   MossDBusNet1 *interface;
   MossDBusFiles1 *files;
   GVariant *last_status;
+  guint status_source;
+  guint same_status; /* periods */
   guint sync_source;
   gint dirty;         /* atomic: something was stored since the last sync */
   guint64 push_bytes; /* atomic: pushed by others since the last collection */

@@ -12,6 +12,8 @@
 enum
 {
   PERIOD_S = 5,
+  QUIET_PERIOD_S = 60,
+  QUIET_AFTER = 6, /* periods without a change */
 };
 
 static char *
@@ -133,10 +135,10 @@ read_status (void)
   return g_variant_ref_sink (g_variant_dict_end (&dict));
 }
 
+/* Tells those who are linked what has changed; whether something has. */
 static gboolean
-on_period (gpointer data)
+tell_all (Netd *netd)
 {
-  Netd *netd = data;
   g_autoptr (GVariant) status = NULL;
   gboolean anybody = FALSE;
   GHashTableIter iter;
@@ -146,17 +148,38 @@ on_period (gpointer data)
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
     anybody = anybody || device->link != NULL;
   if (!anybody)
-    return G_SOURCE_CONTINUE;
+    return FALSE;
   status = read_status ();
   if (netd->last_status != NULL && g_variant_equal (status, netd->last_status))
-    return G_SOURCE_CONTINUE;
+    return FALSE;
   g_clear_pointer (&netd->last_status, g_variant_unref);
   netd->last_status = g_variant_ref (status);
   g_hash_table_iter_init (&iter, netd->devices);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &device))
     if (device->link != NULL)
       moss_link_send_status (device->link, status);
-  return G_SOURCE_CONTINUE;
+  return TRUE;
+}
+
+static gboolean on_period (gpointer data);
+
+static void
+arm (Netd *netd, guint seconds)
+{
+  g_clear_handle_id (&netd->status_source, g_source_remove);
+  netd->status_source = g_timeout_add_seconds (seconds, on_period, netd);
+}
+
+/* While nothing changes it is looked at more seldom: an idle desktop isn't to be woken. */
+static gboolean
+on_period (gpointer data)
+{
+  Netd *netd = data;
+
+  netd->same_status = tell_all (netd) ? 0 : netd->same_status + 1;
+  netd->status_source = 0;
+  arm (netd, netd->same_status >= QUIET_AFTER ? QUIET_PERIOD_S : PERIOD_S);
+  return G_SOURCE_REMOVE;
 }
 
 /* Tells a device that has just appeared. */
@@ -165,6 +188,8 @@ status_greet (Netd *netd, MossLink *link)
 {
   if (netd->last_status == NULL)
     netd->last_status = read_status ();
+  netd->same_status = 0;
+  arm (netd, PERIOD_S);
   moss_link_send_status (link, netd->last_status);
 }
 
@@ -172,5 +197,5 @@ void
 status_start (Netd *netd)
 {
   read_load ();
-  g_timeout_add_seconds (PERIOD_S, on_period, netd);
+  arm (netd, PERIOD_S);
 }
