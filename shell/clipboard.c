@@ -4,9 +4,9 @@
 #include "clipboard.h"
 
 #include "selection-provider.h"
+#include "transfer.h"
 
-#include <gio/gunixinputstream.h>
-#include <gio/gunixoutputstream.h>
+#include <glib/gstdio.h>
 
 /* MossClipboard: one clipboard and one primary selection for all apps and the host.
 
@@ -14,8 +14,6 @@
    when somebody pastes. What the host (or another app, by way of the host's clipboard) has
    is offered to every other app. An app is never offered its own selection: that would
    take it away from itself. */
-
-#define MAX_TYPES 64
 
 struct _MossClipboard
 {
@@ -39,20 +37,14 @@ get_owner (GdkClipboard *clipboard)
 static void
 offer (MossClipboard *self, MossViewerSelection which, MossViewer *viewer)
 {
-  GdkContentFormats *formats = gdk_clipboard_get_formats (self->clipboards[which]);
-  g_autoptr (GdkContentFormats) all =
-      gdk_content_formats_union_serialize_mime_types (gdk_content_formats_ref (formats));
-  gsize n = 0;
-  const char *const *types = gdk_content_formats_get_mime_types (all, &n);
-  g_autoptr (GPtrArray) offered = g_ptr_array_new ();
+  g_autoptr (GdkContentFormats) all = NULL;
+  g_autoptr (GPtrArray) types = NULL;
 
   if (get_owner (self->clipboards[which]) == viewer)
     return;
-  for (gsize i = 0; i < MIN (n, MAX_TYPES); i++)
-    g_ptr_array_add (offered, (gpointer) types[i]);
-  g_ptr_array_add (offered, NULL);
+  types = moss_transfer_types (gdk_clipboard_get_formats (self->clipboards[which]), &all);
   moss_viewer_set_selection (viewer, which,
-                             n > 0 ? (const char *const *) offered->pdata : NULL);
+                             types->len > 1 ? (const char *const *) types->pdata : NULL);
 }
 
 static void
@@ -85,45 +77,30 @@ on_app_changed (MossViewer *viewer, MossViewerSelection which, MossClipboard *se
 }
 
 static void
-on_spliced (GObject *source, GAsyncResult *result, gpointer data)
-{
-  g_autoptr (GError) error = NULL;
-
-  /* A reader that goes away early is no fault of anybody. */
-  if (g_output_stream_splice_finish (G_OUTPUT_STREAM (source), result, &error) < 0)
-    g_debug ("pasting: %s", error->message);
-}
-
-static void
 on_read_ready (GObject *source, GAsyncResult *result, gpointer data)
 {
-  g_autoptr (GOutputStream) output = data;
-  g_autoptr (GInputStream) input = NULL;
+  int fd = GPOINTER_TO_INT (data);
   g_autoptr (GError) error = NULL;
+  GInputStream *input = gdk_clipboard_read_finish (GDK_CLIPBOARD (source), result, NULL, &error);
 
-  input = gdk_clipboard_read_finish (GDK_CLIPBOARD (source), result, NULL, &error);
-  if (input == NULL)
+  if (input != NULL)
     {
-      g_debug ("pasting: %s", error->message);
+      moss_transfer_pour (input, fd);
       return;
     }
-  g_output_stream_splice_async (output, input,
-                                G_OUTPUT_STREAM_SPLICE_CLOSE_SOURCE |
-                                G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET,
-                                G_PRIORITY_DEFAULT, NULL, on_spliced, NULL);
+  g_debug ("pasting: %s", error->message);
+  g_close (fd, NULL);
 }
 
 static gboolean
 on_app_requested (MossViewer *viewer, MossViewerSelection which, const char *mime, int fd,
                   MossClipboard *self)
 {
-  GOutputStream *output;
-
   if (which > MOSS_VIEWER_SELECTION_PRIMARY || get_owner (self->clipboards[which]) == viewer)
     return FALSE;
-  output = g_unix_output_stream_new (fd, TRUE);
   gdk_clipboard_read_async (self->clipboards[which], (const char *[]){ mime, NULL },
-                            G_PRIORITY_DEFAULT, NULL, on_read_ready, output);
+                            G_PRIORITY_DEFAULT, NULL, on_read_ready,
+                            GINT_TO_POINTER (fd));
   return TRUE;
 }
 

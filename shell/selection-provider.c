@@ -9,17 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* MossSelectionProvider: what an app has selected, as content of the host's clipboard. The
+/* MossSelectionProvider: what an app has selected or drags, as content for the host. The
    bytes stream from the app through a pipe when somebody asks for them. */
 
 #define MAX_TYPES 64
+#define DRAG -1
 
 struct _MossSelectionProvider
 {
   GdkContentProvider parent_instance;
 
   MossViewer *viewer;
-  MossViewerSelection which;
+  int which; /* MossViewerSelection, or DRAG */
   GdkContentFormats *formats;
 };
 
@@ -61,7 +62,10 @@ write_mime_type (GdkContentProvider *provider, const char *mime_type, GOutputStr
       g_object_unref (task);
       return;
     }
-  moss_viewer_receive_selection (self->viewer, self->which, mime_type, ends[1]);
+  if (self->which == DRAG)
+    moss_viewer_drag_receive (self->viewer, mime_type, ends[1]);
+  else
+    moss_viewer_receive_selection (self->viewer, self->which, mime_type, ends[1]);
   input = g_unix_input_stream_new (ends[0], TRUE);
   g_output_stream_splice_async (stream, input, G_OUTPUT_STREAM_SPLICE_CLOSE_SOURCE, priority,
                                 cancellable, on_spliced, task);
@@ -106,10 +110,8 @@ moss_selection_provider_init (MossSelectionProvider *self)
 {
 }
 
-/* (transfer full) */
-GdkContentProvider *
-moss_selection_provider_new (MossViewer *viewer, MossViewerSelection which,
-                             const char *const *mime_types)
+static GdkContentProvider *
+provider_new (MossViewer *viewer, int which, const char *const *mime_types)
 {
   MossSelectionProvider *self = g_object_new (MOSS_TYPE_SELECTION_PROVIDER, NULL);
   GdkContentFormatsBuilder *builder = gdk_content_formats_builder_new ();
@@ -120,4 +122,19 @@ moss_selection_provider_new (MossViewer *viewer, MossViewerSelection which,
     gdk_content_formats_builder_add_mime_type (builder, mime_types[i]);
   self->formats = gdk_content_formats_builder_free_to_formats (builder);
   return GDK_CONTENT_PROVIDER (self);
+}
+
+/* (transfer full) */
+GdkContentProvider *
+moss_selection_provider_new (MossViewer *viewer, MossViewerSelection which,
+                             const char *const *mime_types)
+{
+  return provider_new (viewer, which, mime_types);
+}
+
+/* (transfer full) */
+GdkContentProvider *
+moss_selection_provider_new_drag (MossViewer *viewer, const char *const *mime_types)
+{
+  return provider_new (viewer, DRAG, mime_types);
 }

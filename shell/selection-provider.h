@@ -14,6 +14,9 @@ G_DECLARE_FINAL_TYPE (MossSelectionProvider, moss_selection_provider, MOSS,
 GdkContentProvider *moss_selection_provider_new (MossViewer *viewer,
                                                  MossViewerSelection which,
                                                  const char *const *mime_types);
+/* What an app drags. */
+GdkContentProvider *moss_selection_provider_new_drag (MossViewer *viewer,
+                                                      const char *const *mime_types);
 MossViewer *moss_selection_provider_get_viewer (MossSelectionProvider *self);
 
 G_END_DECLS

@@ -3,6 +3,8 @@
 
 #include "surface-input.h"
 
+#include "drag.h"
+#include "drop-zone.h"
 #include "keyboard.h"
 #include "pointer-hold.h"
 
@@ -23,6 +25,8 @@ struct _MossSurfaceInput
   MossViewer *viewer;         /* whose cursor is shown, or NULL */
   MossKeyboard *keyboard;
   MossPointerHold *hold;
+  MossDrag *drag;
+  MossDropZone *drop;
   guint buttons; /* a bit for each that the app knows as down */
   gpointer fingers[MAX_FINGERS];
 };
@@ -348,6 +352,8 @@ moss_surface_input_set_surface (MossSurfaceInput *self, MossViewerSurface *surfa
   memset (self->fingers, 0, sizeof self->fingers);
   moss_keyboard_set_surface (self->keyboard, surface);
   moss_pointer_hold_set_surface (self->hold, surface);
+  moss_drag_set_viewer (self->drag, get_viewer (self));
+  moss_drop_zone_set_surface (self->drop, surface);
 }
 
 void
@@ -357,6 +363,8 @@ moss_surface_input_free (MossSurfaceInput *self)
   follow_viewer (self);
   moss_keyboard_free (self->keyboard);
   moss_pointer_hold_free (self->hold);
+  moss_drag_free (self->drag);
+  moss_drop_zone_free (self->drop);
   g_free (self);
 }
 
@@ -374,5 +382,7 @@ moss_surface_input_new (GtkWidget *widget)
   gtk_widget_add_controller (widget, motion);
   self->keyboard = moss_keyboard_new (widget);
   self->hold = moss_pointer_hold_new (widget);
+  self->drag = moss_drag_new (widget);
+  self->drop = moss_drop_zone_new (widget);
   return self;
 }

@@ -208,6 +208,7 @@ class Desktop:
         environment.pop("DISPLAY")
         environment.update({"WAYLAND_DISPLAY": os.path.join(folder, "wayland-0"),
                             "GDK_BACKEND": "wayland", "QT_QPA_PLATFORM": "wayland",
+                            "SDL_VIDEODRIVER": "wayland",
                             "XDG_RUNTIME_DIR": folder, "G_DEBUG": ""})
         program = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL)
