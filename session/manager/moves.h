@@ -12,6 +12,9 @@ GVariant *moss_send (MossManager *manager, const char *id, const char *device, G
 /* Has the device that it is on send it here. */
 GVariant *moss_bring (MossManager *manager, const char *id, GError **error);
 
+/* Gives up the move that it is in, from either end of it. */
+void moss_cancel (MossManager *manager, const char *id);
+
 /* Answers another session: a{sv}, or NULL with the error set. */
 GVariant *moss_peer_handle (MossManager *manager, const char *device, const char *method,
                             GVariant *body, GError **error);

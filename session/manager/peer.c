@@ -108,6 +108,18 @@ on_bring (MossManager *manager, const char *device, GVariant *body, GError **err
   return moss_send (manager, get_sandbox (body), device, error);
 }
 
+/* Whom it is on its way to may say that it need not come. */
+static GVariant *
+on_cancel (MossManager *manager, const char *device, GVariant *body, GError **error)
+{
+  const char *id = get_sandbox (body);
+  g_autoptr (MossMoveRow) row = moss_state_last_move (manager->state, id);
+
+  if (row != NULL && row->state <= MOSS_MOVE_FROZEN && g_str_equal (row->peer, device))
+    moss_registry_cancel (manager->registry, id);
+  return empty ();
+}
+
 static GVariant *
 on_picture (MossManager *manager, const char *device, GVariant *body, GError **error)
 {
@@ -175,6 +187,7 @@ static const struct
   { "move.status", on_status },
   { "move.abort", on_abort },
   { "move.bring", on_bring },
+  { "move.cancel", on_cancel },
   { "move.picture", on_picture },
   { "move.check", on_check },
   { "move.report", on_report },

@@ -623,3 +623,18 @@ moss_bring (MossManager *manager, const char *id, GError **error)
                          g_variant_new_parsed ("{'id': <%s>}", id), AHEAD_TIMEOUT_MS, error);
   return g_steal_pointer (&reply);
 }
+
+/* What comes here is under way over there: only the source can give it up. */
+void
+moss_cancel (MossManager *manager, const char *id)
+{
+  g_autofree char *state = moss_registry_get_string (manager->registry, id, "state");
+  g_autofree char *device = moss_registry_get_string (manager->registry, id, "device");
+  g_autoptr (GVariant) reply = NULL;
+
+  if (g_str_equal (state, "arriving") || g_str_equal (state, "away"))
+    reply = moss_net_call (manager->net, device, "move.cancel",
+                           g_variant_new_parsed ("{'id': <%s>}", id), OFFER_TIMEOUT_MS, NULL);
+  else
+    moss_registry_cancel (manager->registry, id);
+}

@@ -179,7 +179,7 @@ on_bring (Call *call, GError **error)
 static GVariant *
 on_cancel (Call *call, GError **error)
 {
-  moss_registry_cancel (call->manager->registry, first_string (call));
+  moss_cancel (call->manager, first_string (call));
   return nothing (TRUE);
 }
 

@@ -146,7 +146,8 @@ moss_criu_explain_log (const char *log, const char *name, gboolean restore)
             return make_error (known[k].code, name, restore, reason);
           }
     }
-  quoted = g_strdup_printf ("CRIU says \"%s\"", first != NULL ? first : "nothing");
+  quoted = first != NULL ? g_strdup_printf ("CRIU says \"%s\"", first)
+                         : g_strdup ("CRIU ended in the middle of its work");
   return make_error (MOSS_CRIU_ERROR_FAILED, name, restore, quoted);
 }
 

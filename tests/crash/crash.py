@@ -183,7 +183,7 @@ class Round:
             faults.restart(self.desk, machine)
 
     def line(self):
-        missed = " (too late)" if self.fault.struck is False else ""
+        missed = " (missed)" if self.fault.struck is False else ""
         return (f"{self.source.name} → {self.target.name}, {self.fault.text}{missed}: "
                 f"{self.outcome}, {self.seconds:.1f} s")
 
@@ -243,7 +243,7 @@ def main():
                 break
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
     print(f"# {sum(outcomes.values())} rounds with seed {arguments.seed}: {counts}; "
-          f"{missed} faults came too late; {wrong} wrong")
+          f"{missed} faults missed; {wrong} wrong")
     return 1 if wrong else 0
 
 

@@ -11,7 +11,8 @@ POINT = re.compile(r'moss_fault(_error)?\s*\(\s*"((?:move|sandboxd)\.[a-z.-]+)"'
 # Whoever passes a point of the session, these may die on either side meanwhile.
 OTHERS = ("moss-sandboxd", "moss-netd", "moss-agent")
 CUTS_S = (0.3, 2.0, 4.0)
-LONGEST_DELAY_S = 0.7
+LONGEST_DELAY_S = 0.5
+LONGEST_WORK_S = 0.06
 REACH_S = 8.0
 
 
@@ -204,6 +205,36 @@ class Kill(Timed):
         self.struck = self.machine.kill(self.program) > 0
 
 
+class KillWorking(Fault):
+    """SIGKILL of CRIU, which works for an instant only, some time after it began.
+
+    One that is killed while its code runs in the app's processes may take the app along; nobody but
+    root can do that, and when memory runs out the kernel takes others first."""
+
+    def __init__(self, program, side, delay_s):
+        super().__init__(f"SIGKILL {program} of the {side} {delay_s * 1000:.0f} ms after it began")
+        self.program, self.side, self.delay_s = program, side, delay_s
+        self.may_end = side == "source"
+
+    def arm(self, desk, source, target):
+        self.machine = source if self.side == "source" else target
+
+    def strike(self):
+        self.struck = False
+        self.thread = threading.Thread(target=self.lie_in_wait, daemon=True)
+        self.thread.start()
+
+    def lie_in_wait(self):
+        end = time.monotonic() + REACH_S
+        while time.monotonic() < end and not self.machine.pids(self.program):
+            time.sleep(0.002)
+        time.sleep(self.delay_s)
+        self.struck = self.machine.kill(self.program) > 0
+
+    def heal(self):
+        self.thread.join()
+
+
 class Cut(Timed):
     """The cable is pulled and put back some time later."""
 
@@ -341,9 +372,9 @@ def deck(random):
         if point.program == "moss-session":
             cards.extend(kills_at(point))
     for side in ("source", "target"):
-        for program in ("criu", "criu", "criu", "moss-init", "moss-init", "moss-init",
-                        "moss-session", *OTHERS):
+        for program in ("moss-init", "moss-init", "moss-init", "moss-session", *OTHERS):
             cards.append(Kill(program, side, delay()))
+        cards += [KillWorking("criu", side, random.uniform(0, LONGEST_WORK_S)) for _ in range(3)]
     cards += [Cut(length, delay()) for length in CUTS_S]
     cards += [DiskFull() for _ in range(3)]
     cards += [DiskFullAt(point) for point in known

@@ -220,6 +220,24 @@ def test_cancel_acts_at_every_step(desk):
     assert max(took.values()) < 1.5, took
 
 
+def test_bringing_back_can_be_cancelled(desk):
+    desktop, laptop = pair_of(desk)
+    sandbox, nonce = start_counter(desktop)
+    desk.send(desktop, sandbox)
+    desk.arm(desktop, "move.target.ahead:sleep=6000")
+    bringing = desktop.popen(["moss", "bring", sandbox])
+    time.sleep(1.5)
+    assert bringing.poll() is None
+    began = time.monotonic()
+    desktop.call(*SESSION, "org.moss.Session1.Cancel", sandbox)
+    assert bringing.wait(timeout=20) != 0 and time.monotonic() - began < 1.5
+    desk.disarm(desktop)
+    assert_counts(laptop, nonce, count(laptop, nonce)[1])
+    hosts.wait_until("it is shown as away again", seconds=15,
+                     check=lambda: desks.state(desktop, sandbox) == "away")
+    end(desk, sandbox)
+
+
 def test_cancel_over_a_slow_link(desk):
     desktop, _ = pair_of(desk)
     sandbox = desks.run_app(desktop, "sh", "-c",
