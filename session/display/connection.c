@@ -9,6 +9,7 @@
 #include "display-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 static void
@@ -81,6 +82,38 @@ moss_connection_flush (MossDisplayConnection *connection)
 
 /* ---- reading ------------------------------------------------------------------------- */
 
+static void
+say_welcome (MossDisplayConnection *connection)
+{
+  moss_wire_begin (connection->wire, MOSS_WIRE_WELCOME, 0);
+  moss_wire_put_u32 (connection->wire, MOSS_WIRE_VERSION);
+  moss_wire_end (connection->wire);
+}
+
+/* The socket goes to the program; what is left here only has to end. */
+static bool
+hand_over (MossDisplayConnection *connection)
+{
+  MossDisplay *display = connection->display;
+  int fd;
+
+  if (!display->callbacks.bus)
+    return false;
+  fd = fcntl (moss_wire_get_fd (connection->wire), F_DUPFD_CLOEXEC, 3);
+  if (fd < 0)
+    return false;
+  if (!display->callbacks.bus (display, fd, display->callbacks_data))
+    {
+      close (fd);
+      return false;
+    }
+  /* Nothing of the bus can be sent before this: the program's sources have not run yet. */
+  say_welcome (connection);
+  moss_wire_flush (connection->wire);
+  moss_connection_kill (connection, 0);
+  return true;
+}
+
 static bool
 take_hello (MossDisplayConnection *connection, MossWireMessage *message)
 {
@@ -91,12 +124,12 @@ take_hello (MossDisplayConnection *connection, MossWireMessage *message)
 
   if (message->type != MOSS_WIRE_HELLO || !moss_wire_finished (message)
       || magic != MOSS_WIRE_MAGIC || version != MOSS_WIRE_VERSION
-      || (role != MOSS_WIRE_ROLE_VIEWER && role != MOSS_WIRE_ROLE_CONTROL))
+      || role < MOSS_WIRE_ROLE_VIEWER || role > MOSS_WIRE_ROLE_BUS)
     return false;
   connection->role = role;
-  moss_wire_begin (connection->wire, MOSS_WIRE_WELCOME, 0);
-  moss_wire_put_u32 (connection->wire, MOSS_WIRE_VERSION);
-  moss_wire_end (connection->wire);
+  if (role == MOSS_WIRE_ROLE_BUS)
+    return hand_over (connection);
+  say_welcome (connection);
   if (role == MOSS_WIRE_ROLE_VIEWER)
     {
       if (display->viewer)

@@ -46,6 +46,9 @@ typedef struct
   void (*viewer) (MossDisplay *display, bool attached, void *data);
   /* The number of mapped toplevels changed. */
   void (*toplevels) (MossDisplay *display, unsigned n_mapped, void *data);
+  /* Somebody outside wants to speak with the apps' message bus. The socket is the callee's;
+   * return false to refuse (it is then still the display's). NULL: always refused. */
+  bool (*bus) (MossDisplay *display, int fd, void *data);
   /* A control message with type >= MOSS_DISPLAY_CONTROL_PRIVATE. Body and fds belong to
    * the display and end with the call: dup() what is to be kept. Return false to end the
    * connection. Answer with moss_display_connection_reply(). */

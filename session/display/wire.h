@@ -29,6 +29,8 @@ enum
 {
   MOSS_WIRE_ROLE_VIEWER = 1,
   MOSS_WIRE_ROLE_CONTROL = 2,
+  /* After WELCOME the socket belongs to the message bus of the apps: no more messages. */
+  MOSS_WIRE_ROLE_BUS = 3,
 };
 
 /* To the display. */

@@ -114,12 +114,20 @@ on_setting (MossDisplay *display, const char *key, const char *value, void *data
 static void
 on_detaching (MossDisplay *display, void *data)
 {
+  init_relay_end_all ();
   init_trim_log ();
+}
+
+static bool
+on_bus (MossDisplay *display, int fd, void *data)
+{
+  return init_relay_add (moss_display_get_event_loop (display), fd);
 }
 
 static const MossDisplayCallbacks callbacks = {
   .setting = on_setting,
   .detaching = on_detaching,
+  .bus = on_bus,
 };
 
 static int

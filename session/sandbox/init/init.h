@@ -41,6 +41,16 @@ pid_t init_start_x11 (int *ready_fd, char *why, size_t why_size);
 /* Empties the app's log once it is large. */
 void init_trim_log (void);
 
+/* ---- init-relay.c -------------------------------------------------------------------- */
+
+struct wl_event_loop;
+
+/* Joins a socket that leads outward with the private message bus, already logged in. Takes the
+ * socket when true. */
+bool init_relay_add (struct wl_event_loop *loop, int outer);
+/* Ends them all and waits a moment until the bus has let go: nothing may lead outward then. */
+void init_relay_end_all (void);
+
 /* ---- init-seccomp.c ------------------------------------------------------------------ */
 
 /* Puts the filter over the calling process. Returns 0 or a negative errno. */
