@@ -20,6 +20,7 @@ typedef struct
   char *name;
   char *path;
   MossMenuLayer *menus;
+  GtkWidget *header; /* or NULL */
   double x, y;
 } Request;
 
@@ -36,6 +37,7 @@ request_free (Request *request)
 {
   g_object_unref (request->bus);
   g_object_unref (request->menus);
+  g_clear_object (&request->header);
   g_free (request->name);
   g_free (request->path);
   g_free (request);
@@ -148,6 +150,41 @@ fill (Request *request, MossMenu *menu, GVariant *children, guint *left, gboolea
     }
 }
 
+static gboolean
+is_separator (GVariant *children, gsize i)
+{
+  g_autoptr (GVariant) boxed = g_variant_get_child_value (children, i);
+  g_autoptr (GVariant) node = g_variant_get_variant (boxed);
+  g_autoptr (GVariant) properties = NULL;
+  const char *type = "";
+
+  if (!g_variant_is_of_type (node, G_VARIANT_TYPE ("(ia{sv}av)")))
+    return FALSE;
+  properties = g_variant_get_child_value (node, 1);
+  g_variant_lookup (properties, "type", "&s", &type);
+  return strcmp (type, "separator") == 0;
+}
+
+/* What stands before the first line says what the header says. Takes the children. */
+static GVariant *
+skip_texts (GVariant **children)
+{
+  g_autoptr (GVariant) all = g_steal_pointer (children);
+  GVariantBuilder rest;
+  gsize i = 0, n = g_variant_n_children (all);
+
+  while (i < n && !is_separator (all, i))
+    i++;
+  g_variant_builder_init (&rest, G_VARIANT_TYPE ("av"));
+  for (; i < n; i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (all, i);
+
+      g_variant_builder_add_value (&rest, child);
+    }
+  return g_variant_ref_sink (g_variant_builder_end (&rest));
+}
+
 static void
 on_layout (GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -166,6 +203,11 @@ on_layout (GObject *source, GAsyncResult *result, gpointer data)
     }
   g_variant_get (answer, "(u(i@a{sv}@av))", NULL, NULL, NULL, &children);
   menu = moss_menu_new ();
+  if (request->header != NULL)
+    {
+      moss_menu_add_widget (menu, request->header);
+      children = skip_texts (&children);
+    }
   fill (request, menu, children, &left, FALSE);
   moss_menu_layer_popup (request->menus, menu, request->x, request->y, MOSS_MENU_ABOVE);
 }
@@ -185,15 +227,17 @@ on_about_to_show (GObject *source, GAsyncResult *result, gpointer data)
                           TIMEOUT_MS, NULL, on_layout, request);
 }
 
-/* Opens the menu above the point, when the program has said what is in it. */
+/* Opens the menu above the point, when the program has said what is in it. header: (nullable)
+   (transfer floating): stands above it, instead of the texts that it begins with. */
 void
 moss_dbus_menu_popup (GDBusConnection *bus, const char *name, const char *path,
-                      MossMenuLayer *menus, double x, double y)
+                      MossMenuLayer *menus, double x, double y, GtkWidget *header)
 {
   Request *request = g_new0 (Request, 1);
 
   request->bus = g_object_ref (bus);
   request->menus = g_object_ref (menus);
+  request->header = header != NULL ? g_object_ref_sink (header) : NULL;
   request->name = g_strdup (name);
   request->path = g_strdup (path);
   request->x = x;

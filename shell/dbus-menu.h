@@ -6,6 +6,6 @@
 G_BEGIN_DECLS
 
 void moss_dbus_menu_popup (GDBusConnection *bus, const char *name, const char *path,
-                           MossMenuLayer *menus, double x, double y);
+                           MossMenuLayer *menus, double x, double y, GtkWidget *header);
 
 G_END_DECLS

@@ -3,6 +3,7 @@
 
 #include "dock.h"
 
+#include "app-trays.h"
 #include "clock.h"
 #include "device-dialog.h"
 #include "dock-item.h"
@@ -29,6 +30,7 @@ struct _MossDock
   GtkWidget *bell;
   GtkWidget *count;
   GtkWidget *tray;
+  MossAppTrays *app_trays;
   guint refresh; /* coalesces changes */
 };
 
@@ -462,6 +464,7 @@ moss_dock_set_shell (MossDock *self, MossShell *shell)
   g_signal_connect_object (devices, "items-changed", G_CALLBACK (moss_dock_refresh), self,
                            G_CONNECT_SWAPPED);
   moss_tray_start (MOSS_TRAY (self->tray), shell->bus, shell->menus);
+  self->app_trays = moss_app_trays_new (shell->session, MOSS_TRAY (self->tray));
   on_refresh (self);
 }
 
@@ -471,6 +474,7 @@ moss_dock_dispose (GObject *object)
   MossDock *self = MOSS_DOCK (object);
   GtkWidget *child;
 
+  g_clear_object (&self->app_trays);
   g_clear_handle_id (&self->refresh, g_source_remove);
   while ((child = gtk_widget_get_first_child (GTK_WIDGET (self))) != NULL)
     gtk_widget_unparent (child);

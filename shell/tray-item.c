@@ -4,18 +4,23 @@
 #include "tray-item.h"
 
 #include "dbus-menu.h"
+#include "files-header.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* MossTrayItem: one StatusNotifierItem as a button. What it says about itself is read whole
    and checked whenever it says that something is new, at most a few times a second. Icons
    are names of the theme or small pictures; paths and theme folders of an item are not
-   followed. Emits "gone" when its program left the bus. */
+   followed. An item of an app says which one it is of. The session's own item for the files on
+   /net opens its menu with a header. Emits "gone" when its program left the bus. */
 
 #define INTERFACE "org.kde.StatusNotifierItem"
 #define REFRESH_MS 120
 #define MAX_ICON 512
 #define SIZE 16
+/* session/tray/item.h */
+#define FILES_ID "moss-net"
 
 struct _MossTrayItem
 {
@@ -29,6 +34,9 @@ struct _MossTrayItem
   char *name;
   char *path;
   char *menu_path; /* or NULL */
+  char *app;       /* or NULL */
+  char *owner;     /* of the name, once known */
+  MossFilesClient *files; /* NULL: it is some other item */
   gboolean is_menu;
   guint watch;
   guint subscription;
@@ -98,10 +106,22 @@ show_icon (MossTrayItem *self, GVariant *properties)
     gtk_image_set_from_icon_name (GTK_IMAGE (self->image), "application-x-executable-symbolic");
 }
 
+static char *
+make_title (MossTrayItem *self, const char *title)
+{
+  g_autofree char *clean = moss_files_clean (title, 80);
+
+  if (self->app == NULL)
+    return g_steal_pointer (&clean);
+  /* Translators: app, then what its sign in the tray says */
+  return *clean != '\0' ? g_strdup_printf (_("%s: %s"), self->app, clean)
+                        : g_strdup (self->app);
+}
+
 static void
 take_properties (MossTrayItem *self, GVariant *properties)
 {
-  const char *title = "", *status = "", *menu = NULL;
+  const char *title = "", *status = "", *menu = NULL, *id = "";
   g_autofree char *shown = NULL;
 
   show_icon (self, properties);
@@ -112,8 +132,10 @@ take_properties (MossTrayItem *self, GVariant *properties)
   if (g_variant_lookup (properties, "Menu", "&o", &menu) &&
       strcmp (menu, "/NO_DBUSMENU") != 0)
     self->menu_path = g_strdup (menu);
-  shown = g_utf8_strlen (title, -1) > 80 ? g_utf8_substring (title, 0, 80)
-                                         : g_strdup (title);
+  g_variant_lookup (properties, "Id", "&s", &id);
+  if (self->app == NULL && strcmp (id, FILES_ID) == 0 && self->files == NULL)
+    self->files = moss_files_client_new (self->bus);
+  shown = make_title (self, title);
   gtk_widget_set_tooltip_text (self->button, shown);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->button),
                                   GTK_ACCESSIBLE_PROPERTY_LABEL, shown, -1);
@@ -159,6 +181,15 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path,
 }
 
 static void
+on_name_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer data)
+{
+  MossTrayItem *self = data;
+
+  g_free (self->owner);
+  self->owner = g_strdup (owner);
+}
+
+static void
 on_name_vanished (GDBusConnection *bus, const char *name, gpointer data)
 {
   g_signal_emit (data, signals[GONE], 0);
@@ -173,7 +204,8 @@ open_menu (MossTrayItem *self)
       !gtk_widget_compute_bounds (GTK_WIDGET (self), GTK_WIDGET (self->menus), &bounds))
     return;
   moss_dbus_menu_popup (self->bus, self->name, self->menu_path, self->menus,
-                        bounds.origin.x + bounds.size.width / 2, bounds.origin.y - 20);
+                        bounds.origin.x + bounds.size.width / 2, bounds.origin.y - 20,
+                        self->files != NULL ? moss_files_header_new (self->files) : NULL);
 }
 
 static void
@@ -187,7 +219,7 @@ call_item (MossTrayItem *self, const char *method)
 static void
 on_clicked (GtkButton *button, MossTrayItem *self)
 {
-  if (self->is_menu)
+  if (self->is_menu || self->files != NULL)
     open_menu (self);
   else
     call_item (self, "Activate");
@@ -209,6 +241,21 @@ moss_tray_item_get_id (MossTrayItem *self)
   return self->id;
 }
 
+GDBusConnection *
+moss_tray_item_get_bus (MossTrayItem *self)
+{
+  return self->bus;
+}
+
+gboolean
+moss_tray_item_is_same (MossTrayItem *self, const char *id)
+{
+  g_autofree char *by_owner =
+      self->owner != NULL ? g_strconcat (self->owner, self->path, NULL) : NULL;
+
+  return strcmp (self->id, id) == 0 || g_strcmp0 (by_owner, id) == 0;
+}
+
 static void
 moss_tray_item_dispose (GObject *object)
 {
@@ -221,12 +268,15 @@ moss_tray_item_dispose (GObject *object)
   self->subscription = 0;
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
+  g_clear_object (&self->files);
   g_clear_object (&self->bus);
   g_clear_pointer (&self->button, gtk_widget_unparent);
   g_clear_pointer (&self->id, g_free);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->menu_path, g_free);
+  g_clear_pointer (&self->app, g_free);
+  g_clear_pointer (&self->owner, g_free);
   G_OBJECT_CLASS (moss_tray_item_parent_class)->dispose (object);
 }
 
@@ -248,6 +298,8 @@ moss_tray_item_init (MossTrayItem *self)
   self->button = gtk_button_new ();
   self->image = gtk_image_new ();
   gtk_image_set_pixel_size (GTK_IMAGE (self->image), SIZE);
+  gtk_widget_set_halign (self->image, GTK_ALIGN_CENTER);
+  gtk_widget_set_valign (self->image, GTK_ALIGN_CENTER);
   gtk_button_set_child (GTK_BUTTON (self->button), self->image);
   gtk_widget_set_valign (self->button, GTK_ALIGN_CENTER);
   g_signal_connect (self->button, "clicked", G_CALLBACK (on_clicked), self);
@@ -260,12 +312,13 @@ moss_tray_item_init (MossTrayItem *self)
 /* menus: (unowned) */
 GtkWidget *
 moss_tray_item_new (GDBusConnection *bus, const char *name, const char *path,
-                    MossMenuLayer *menus)
+                    MossMenuLayer *menus, const char *app)
 {
   MossTrayItem *self = g_object_new (MOSS_TYPE_TRAY_ITEM, NULL);
 
   self->bus = g_object_ref (bus);
   self->menus = menus;
+  self->app = g_strdup (app);
   self->name = g_strdup (name);
   self->path = g_strdup (path);
   self->id = g_strconcat (name, path, NULL);
@@ -273,7 +326,8 @@ moss_tray_item_new (GDBusConnection *bus, const char *name, const char *path,
       bus, name, INTERFACE, NULL, path, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self,
       NULL);
   self->watch = g_bus_watch_name_on_connection (bus, name, G_BUS_NAME_WATCHER_FLAGS_NONE,
-                                                NULL, on_name_vanished, self, NULL);
+                                                on_name_appeared, on_name_vanished, self,
+                                                NULL);
   on_refresh (self);
   return GTK_WIDGET (self);
 }

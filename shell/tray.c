@@ -4,129 +4,125 @@
 #include "tray.h"
 
 #include "tray-item.h"
+#include "tray-watcher.h"
 
 #include <string.h>
 
-/* MossTray: the signs of other programs in the dock. It is the StatusNotifierWatcher of a
-   session that has none and shows what registers there; nested in a desktop with a tray of
-   its own it waits in the queue for the name and shows nothing. Items are other programs:
-   there are at most so many, and each goes when its name leaves the bus. */
+/* MossTray: the signs of other programs in the dock. It shows what registers with it on the
+   session's bus and on the private buses of the apps; nested in a desktop with a tray of its
+   own it shows only the latter. Items are other programs: there are at most so many, of one
+   app fewer, and each goes when its name leaves its bus. */
 
-#define BUS_NAME "org.kde.StatusNotifierWatcher"
-#define OBJECT_PATH "/StatusNotifierWatcher"
 #define MAX_ITEMS 16
-
-static const char introspection[] =
-    "<node><interface name='org.kde.StatusNotifierWatcher'>"
-    "<method name='RegisterStatusNotifierItem'><arg type='s' direction='in'/></method>"
-    "<method name='RegisterStatusNotifierHost'><arg type='s' direction='in'/></method>"
-    "<property name='RegisteredStatusNotifierItems' type='as' access='read'/>"
-    "<property name='IsStatusNotifierHostRegistered' type='b' access='read'/>"
-    "<property name='ProtocolVersion' type='i' access='read'/>"
-    "<signal name='StatusNotifierItemRegistered'><arg type='s'/></signal>"
-    "<signal name='StatusNotifierItemUnregistered'><arg type='s'/></signal>"
-    "<signal name='StatusNotifierHostRegistered'/>"
-    "</interface></node>";
+#define MAX_ITEMS_OF_APP 3
 
 struct _MossTray
 {
   GtkWidget parent_instance;
 
-  GDBusConnection *bus;
   MossMenuLayer *menus;
-  guint owner;
-  guint registration;
+  GPtrArray *watchers;
+  GDBusConnection *session; /* its bus, of the first watcher */
 };
 
 G_DEFINE_FINAL_TYPE (MossTray, moss_tray, GTK_TYPE_WIDGET)
 
-static void
-emit (MossTray *self, const char *signal, const char *item)
+static MossTrayWatcher *
+find_watcher (MossTray *self, GDBusConnection *bus)
 {
-  g_dbus_connection_emit_signal (self->bus, NULL, OBJECT_PATH, BUS_NAME, signal,
-                                 g_variant_new ("(s)", item), NULL);
+  for (guint i = 0; i < self->watchers->len; i++)
+    if (moss_tray_watcher_get_bus (self->watchers->pdata[i]) == bus)
+      return self->watchers->pdata[i];
+  return NULL;
+}
+
+static void
+remove_item (MossTray *self, MossTrayItem *item)
+{
+  MossTrayWatcher *watcher = find_watcher (self, moss_tray_item_get_bus (item));
+
+  if (watcher != NULL)
+    moss_tray_watcher_remove (watcher, moss_tray_item_get_id (item));
+  gtk_widget_unparent (GTK_WIDGET (item));
 }
 
 static void
 on_item_gone (MossTrayItem *item, MossTray *self)
 {
-  emit (self, "StatusNotifierItemUnregistered", moss_tray_item_get_id (item));
-  gtk_widget_unparent (GTK_WIDGET (item));
+  remove_item (self, item);
+}
+
+/* Whether there is room for another one of this bus, which isn't shown already. */
+static gboolean
+may_add (MossTray *self, GDBusConnection *bus, const char *id)
+{
+  guint all = 0, same = 0;
+
+  for (GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self)); child != NULL;
+       child = gtk_widget_get_next_sibling (child), all++)
+    {
+      MossTrayItem *item = MOSS_TRAY_ITEM (child);
+
+      if (moss_tray_item_get_bus (item) != bus)
+        continue;
+      if (moss_tray_item_is_same (item, id))
+        return FALSE;
+      same++;
+    }
+  return all < MAX_ITEMS && (bus == self->session || same < MAX_ITEMS_OF_APP);
 }
 
 static void
-add_item (MossTray *self, const char *sender, const char *service)
+on_registered (MossTrayWatcher *watcher, const char *name, const char *path, MossTray *self)
 {
-  const char *name = *service == '/' ? sender : service;
-  const char *path = *service == '/' ? service : "/StatusNotifierItem";
+  GDBusConnection *bus = moss_tray_watcher_get_bus (watcher);
+  const char *app = g_object_get_data (G_OBJECT (watcher), "app");
   g_autofree char *id = g_strconcat (name, path, NULL);
   GtkWidget *item;
-  guint n = 0;
 
-  if (!g_dbus_is_name (name) || !g_variant_is_object_path (path))
+  if (!may_add (self, bus, id))
     return;
-  for (GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self)); child != NULL;
-       child = gtk_widget_get_next_sibling (child), n++)
-    if (strcmp (moss_tray_item_get_id (MOSS_TRAY_ITEM (child)), id) == 0)
-      return;
-  if (n >= MAX_ITEMS)
-    return;
-  item = moss_tray_item_new (self->bus, name, path, self->menus);
+  item = moss_tray_item_new (bus, name, path, self->menus, app);
   g_signal_connect (item, "gone", G_CALLBACK (on_item_gone), self);
   gtk_widget_set_parent (item, GTK_WIDGET (self));
-  emit (self, "StatusNotifierItemRegistered", id);
+  moss_tray_watcher_add (watcher, id);
 }
 
-static void
-on_method_call (GDBusConnection *bus, const char *sender, const char *path,
-                const char *interface, const char *method, GVariant *parameters,
-                GDBusMethodInvocation *invocation, gpointer data)
+void
+moss_tray_add_bus (MossTray *self, GDBusConnection *bus, const char *app)
 {
-  const char *service;
+  MossTrayWatcher *watcher = moss_tray_watcher_new (bus);
 
-  if (strcmp (method, "RegisterStatusNotifierItem") == 0)
+  g_object_set_data_full (G_OBJECT (watcher), "app", g_strdup (app), g_free);
+  g_signal_connect (watcher, "registered", G_CALLBACK (on_registered), self);
+  g_ptr_array_add (self->watchers, watcher);
+  moss_tray_watcher_start (watcher);
+}
+
+void
+moss_tray_remove_bus (MossTray *self, GDBusConnection *bus)
+{
+  GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self));
+  MossTrayWatcher *watcher = find_watcher (self, bus);
+
+  while (child != NULL)
     {
-      g_variant_get (parameters, "(&s)", &service);
-      add_item (data, sender, service);
+      GtkWidget *next = gtk_widget_get_next_sibling (child);
+
+      if (moss_tray_item_get_bus (MOSS_TRAY_ITEM (child)) == bus)
+        remove_item (self, MOSS_TRAY_ITEM (child));
+      child = next;
     }
-  g_dbus_method_invocation_return_value (invocation, NULL);
+  g_ptr_array_remove (self->watchers, watcher);
 }
-
-static GVariant *
-on_get_property (GDBusConnection *bus, const char *sender, const char *path,
-                 const char *interface, const char *property, GError **error, gpointer data)
-{
-  GVariantBuilder items;
-
-  if (strcmp (property, "IsStatusNotifierHostRegistered") == 0)
-    return g_variant_new_boolean (TRUE);
-  if (strcmp (property, "ProtocolVersion") == 0)
-    return g_variant_new_int32 (0);
-  g_variant_builder_init (&items, G_VARIANT_TYPE_STRING_ARRAY);
-  for (GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (data)); child != NULL;
-       child = gtk_widget_get_next_sibling (child))
-    g_variant_builder_add (&items, "s", moss_tray_item_get_id (MOSS_TRAY_ITEM (child)));
-  return g_variant_builder_end (&items);
-}
-
-static const GDBusInterfaceVTable vtable = { on_method_call, on_get_property, NULL, { 0 } };
 
 /* menus: (unowned): where an item's menu opens. */
 void
 moss_tray_start (MossTray *self, GDBusConnection *bus, MossMenuLayer *menus)
 {
-  g_autoptr (GDBusNodeInfo) info = g_dbus_node_info_new_for_xml (introspection, NULL);
-  g_autoptr (GError) error = NULL;
-
-  self->bus = g_object_ref (bus);
   self->menus = menus;
-  self->registration = g_dbus_connection_register_object (
-      bus, OBJECT_PATH, info->interfaces[0], &vtable, self, NULL, &error);
-  if (self->registration == 0)
-    g_warning ("the tray: %s", error->message);
-  self->owner = g_bus_own_name_on_connection (bus, BUS_NAME,
-                                              G_BUS_NAME_OWNER_FLAGS_ALLOW_REPLACEMENT, NULL,
-                                              NULL, NULL, NULL);
+  self->session = g_object_ref (bus);
+  moss_tray_add_bus (self, bus, NULL);
 }
 
 static void
@@ -135,13 +131,13 @@ moss_tray_dispose (GObject *object)
   MossTray *self = MOSS_TRAY (object);
   GtkWidget *child;
 
-  g_clear_handle_id (&self->owner, g_bus_unown_name);
-  if (self->registration != 0)
-    g_dbus_connection_unregister_object (self->bus, self->registration);
-  self->registration = 0;
+  if (self->watchers != NULL)
+    for (guint i = 0; i < self->watchers->len; i++)
+      g_signal_handlers_disconnect_by_data (self->watchers->pdata[i], self);
   while ((child = gtk_widget_get_first_child (GTK_WIDGET (self))) != NULL)
     gtk_widget_unparent (child);
-  g_clear_object (&self->bus);
+  g_clear_pointer (&self->watchers, g_ptr_array_unref);
+  g_clear_object (&self->session);
   G_OBJECT_CLASS (moss_tray_parent_class)->dispose (object);
 }
 
@@ -158,6 +154,7 @@ moss_tray_init (MossTray *self)
   GtkLayoutManager *layout = gtk_widget_get_layout_manager (GTK_WIDGET (self));
 
   gtk_box_layout_set_spacing (GTK_BOX_LAYOUT (layout), 4);
+  self->watchers = g_ptr_array_new_with_free_func (g_object_unref);
 }
 
 GtkWidget *
