@@ -358,9 +358,10 @@ main (int argc, char *argv[])
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
   g_autoptr (GDBusConnection) bus = NULL;
+  const char *locale_dir = g_getenv ("MOSS_LOCALEDIR");
 
   setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, MOSS_LOCALEDIR);
+  bindtextdomain (GETTEXT_PACKAGE, locale_dir != NULL ? locale_dir : MOSS_LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   g_option_context_set_summary (context, _("Keeps the sandboxes, snapshots and moves of a login."));

@@ -157,4 +157,5 @@ def tells_what_needs_a_person():
         tray.desktop.shot("tray-notices")
 
 
-run(says_what_is_going_on, menu_does_what_it_says, survives_netd, tells_what_needs_a_person)
+if __name__ == "__main__":
+    run(says_what_is_going_on, menu_does_what_it_says, survives_netd, tells_what_needs_a_person)
