@@ -32,7 +32,7 @@ MossTaking *moss_taking_begin (MossManager *manager, const char *id, const char 
 void moss_taking_free (MossTaking *taking);
 
 /* Reads memory and files while the app runs and stores what is new. extra: aay of runtime files
- * that the dump will hold too, or NULL. manifest: NULL, or gets the layer's files and every segment
+ * that the dump will hold too. manifest: NULL, or gets the layer's files and every segment
  * there is. */
 gboolean moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manifest,
                                  GError **error);

@@ -62,8 +62,6 @@ GVariant *moss_whereabouts_answer (MossManager *manager, const char *id);
 GVariant *moss_runtime_known (const char *id, GVariant *files);
 /* The absolute paths that stand in CRIU's list of open files (aay, floating). */
 GVariant *moss_runtime_scan (int files_image, gsize size);
-/* copy() gives a sealed memfd with the content of one, or −1. */
-int moss_runtime_copy (MossManager *manager, const char *path, guint64 *size);
 GVariant *moss_runtime_describe (MossManager *manager, GVariant *files);
 GVariant *moss_runtime_differing (MossManager *manager, GVariant *described, GError **error);
 

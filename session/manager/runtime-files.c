@@ -95,44 +95,6 @@ look (MossManager *manager, const char *path, guint32 *mode, guint64 *size, GByt
   return TRUE;
 }
 
-static gboolean
-copy_content (int from, int to, gsize size)
-{
-  while (size > 0)
-    {
-      gssize n = sendfile (to, from, NULL, size);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n <= 0)
-        return FALSE;
-      size -= n;
-    }
-  return fcntl (to, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
-}
-
-int
-moss_runtime_copy (MossManager *manager, const char *path, guint64 *size)
-{
-  int from = *path == '/' ? open_in_runtime (manager, path) : -1;
-  int to = -1;
-  struct stat info;
-
-  if (from < 0)
-    return -1;
-  if (fstat (from, &info) == 0 && S_ISREG (info.st_mode) && info.st_size <= MAX_FILE_BYTES)
-    to = memfd_create ("moss-runtime-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (to >= 0 && !copy_content (from, to, info.st_size))
-    {
-      close (to);
-      to = -1;
-    }
-  close (from);
-  if (to >= 0)
-    *size = info.st_size;
-  return to;
-}
-
 GVariant *
 moss_runtime_describe (MossManager *manager, GVariant *files)
 {

@@ -178,14 +178,13 @@ send_envelope (Sending *sending, const char *method, GBytes *envelope, guint tim
 }
 
 static gboolean
-copy_ahead_once (Sending *sending, gboolean first, GError **error)
+copy_ahead_once (Sending *sending, GError **error)
 {
   g_autoptr (MossManifest) manifest = moss_manifest_new ();
   g_autoptr (GBytes) envelope = NULL;
   g_autoptr (GVariant) reply = NULL;
 
-  if (!moss_taking_copy_ahead (sending->taking, first ? sending->extra : NULL, manifest,
-                               error))
+  if (!moss_taking_copy_ahead (sending->taking, sending->extra, manifest, error))
     return FALSE;
   moss_stages_mark (&sending->stages, "copy-ahead");
   moss_taking_describe (sending->taking, manifest, "ahead", "", sending->move);
@@ -205,7 +204,7 @@ copy_ahead (Sending *sending, GError **error)
 
   for (guint round = 0; round < MAX_ROUNDS; round++)
     {
-      if (!check_cancel (sending, error) || !copy_ahead_once (sending, round == 0, error))
+      if (!check_cancel (sending, error) || !copy_ahead_once (sending, error))
         return FALSE;
       show (sending, "leaving", 0.3 + 0.2 * round, "");
       if (!moss_fault_error ("move.source.copied-ahead", error))

@@ -18,14 +18,15 @@ take (MossManager *manager, const char *id, const char *kind, const char *label,
   g_autoptr (MossTaking) taking = moss_taking_begin (manager, id, "");
   g_autoptr (MossManifest) manifest = moss_manifest_new ();
   g_autoptr (GBytes) envelope = NULL;
+  g_autoptr (GVariant) none = g_variant_ref_sink (g_variant_new_parsed ("@aay []"));
   char *snapshot = NULL;
   MossStages stages;
 
-  if (!moss_taking_copy_ahead (taking, NULL, NULL, error))
+  if (!moss_taking_copy_ahead (taking, none, NULL, error))
     return NULL;
   moss_taking_describe (taking, manifest, kind, label, "");
   moss_stages_begin (&stages);
-  if (moss_taking_dump (taking, g_variant_new_parsed ("@aay []"), &stages, error))
+  if (moss_taking_dump (taking, none, &stages, error))
     {
       /* All of it is in our hands: what follows need not keep the app waiting. */
       if (!stay_frozen)

@@ -114,12 +114,12 @@ add_memory (MossTaking *taking, MossImager *imager, GError **error)
 }
 
 static gboolean
-add_layer (MossTaking *taking, MossImager *imager, GError **error)
+add_layer (MossTaking *taking, MossImager *imager, GVariant *extra, GError **error)
 {
   g_autoptr (GUnixFDList) fds = NULL;
   g_autoptr (GVariant) reply
       = moss_helper_call (taking->manager->helper, "ReadLayer",
-                          g_variant_new ("(s)", taking->id), "(hh)", NULL, &fds, error);
+                          g_variant_new ("(s@aay)", taking->id, extra), "(hh)", NULL, &fds, error);
   gint32 index, content;
 
   if (reply == NULL)
@@ -149,25 +149,6 @@ list_all_segments (MossTaking *taking, MossManifest *manifest)
     }
 }
 
-static void
-add_extra (MossTaking *taking, MossImager *imager, GVariant *extra)
-{
-  GVariantIter iter;
-  const char *path;
-
-  g_variant_iter_init (&iter, extra);
-  while (g_variant_iter_next (&iter, "^&ay", &path))
-    {
-      guint64 size;
-      int fd = moss_runtime_copy (taking->manager, path, &size);
-
-      if (fd < 0)
-        continue;
-      moss_imager_add (imager, "extra", fd, size, NULL);
-      close (fd);
-    }
-}
-
 gboolean
 moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manifest,
                         GError **error)
@@ -175,12 +156,10 @@ moss_taking_copy_ahead (MossTaking *taking, GVariant *extra, MossManifest *manif
   g_autoptr (MossImager) memory = moss_imager_new (taking->pool);
   g_autoptr (MossImager) layer = moss_imager_new (taking->pool);
 
-  if (extra != NULL)
-    add_extra (taking, memory, extra);
   if (!add_memory (taking, memory, error) || !moss_imager_cut (memory, THREADS, error)
       || !store_new (taking, memory, error))
     return FALSE;
-  if (!add_layer (taking, layer, error) || !moss_imager_cut (layer, THREADS, error)
+  if (!add_layer (taking, layer, extra, error) || !moss_imager_cut (layer, THREADS, error)
       || !store_new (taking, layer, error))
     return FALSE;
   taking->ahead_new_bytes = moss_imager_get_stats (memory)->new_bytes

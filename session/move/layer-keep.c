@@ -66,9 +66,20 @@ parse (GBytes *index)
   return g_variant_get_child_value (value, 1);
 }
 
-/* TRUE for a file with content of its own. */
+/* A path stands in an index as bytes without an end. */
+static char *
+read_path (GVariant *entry)
+{
+  g_autoptr (GVariant) value = g_variant_get_child_value (entry, 0);
+  gsize size;
+  const char *bytes = g_variant_get_fixed_array (value, &size, 1);
+
+  return g_strndup (bytes, size);
+}
+
+/* TRUE for a file with content of its own. Free path with g_free(). */
 static gboolean
-read_content (GVariant *entry, const char **path, Content *content)
+read_content (GVariant *entry, char **path, Content *content)
 {
   g_autoptr (GVariant) target = NULL;
   guint8 kind;
@@ -78,8 +89,8 @@ read_content (GVariant *entry, const char **path, Content *content)
   g_variant_get_child (entry, 5, "x", &content->mtime);
   g_variant_get_child (entry, 6, "t", &content->size);
   g_variant_get_child (entry, 8, "t", &content->offset);
-  g_variant_get_child (entry, 0, "^&ay", path);
-  return kind == 'f' && g_variant_n_children (target) <= 1 && content->size > 0
+  *path = read_path (entry);
+  return kind == 'f' && g_variant_n_children (target) == 0 && content->size > 0
          && content->offset != MOSS_LAYER_KEPT_OFFSET;
 }
 
@@ -92,11 +103,12 @@ list_contents (GVariant *entries)
   for (gsize i = 0; i < n; i++)
     {
       g_autoptr (GVariant) entry = g_variant_get_child_value (entries, i);
-      const char *path;
+      g_autofree char *path = NULL;
       Content content;
 
       if (read_content (entry, &path, &content))
-        g_hash_table_insert (contents, g_strdup (path), g_memdup2 (&content, sizeof content));
+        g_hash_table_insert (contents, g_steal_pointer (&path),
+                             g_memdup2 (&content, sizeof content));
     }
   return contents;
 }
@@ -149,7 +161,7 @@ rewrite (GVariant *entries, const Layers *layers, guint8 *kept, guint *n_kept)
   for (gsize i = 0; i < n; i++)
     {
       g_autoptr (GVariant) entry = g_variant_get_child_value (entries, i);
-      const char *path;
+      g_autofree char *path = NULL;
       Content content;
 
       if (!read_content (entry, &path, &content) || !is_kept (layers, path, &content))

@@ -484,7 +484,7 @@ make_entry (Apply *a, const LayerEntry *e, GError **error)
 
 /* Directories are finished from the inside out: what is made in one changes its time. */
 static gboolean
-finish_directories (Apply *a, GPtrArray *entries, GError **error)
+finish_directories (Apply *a, GPtrArray *entries, GHashTable *changed, GError **error)
 {
   for (guint i = entries->len; i > 0; i--)
     {
@@ -492,7 +492,8 @@ finish_directories (Apply *a, GPtrArray *entries, GError **error)
       gboolean ok;
       int fd;
 
-      if (!layer_kind_is_directory (e->kind))
+      if (!layer_kind_is_directory (e->kind)
+          || (changed != NULL && !g_hash_table_contains (changed, e)))
         continue;
       fd = layer_open (a->upper_dirfd, e->path, O_RDONLY | O_DIRECTORY);
       if (fd < 0)
@@ -508,17 +509,36 @@ finish_directories (Apply *a, GPtrArray *entries, GError **error)
   return TRUE;
 }
 
-gboolean
-moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error)
+/* changed: the entries to be made, NULL for all. */
+static gboolean
+apply (GPtrArray *entries, GHashTable *changed, int content_fd, int upper_dirfd, GError **error)
 {
   g_autoptr (GHashTable) wanted = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) claimed = g_hash_table_new (NULL, NULL);
-  g_autoptr (GPtrArray) entries = NULL;
   Apply a = { .upper_dirfd = upper_dirfd,
               .content_fd = content_fd,
               .wanted = wanted,
               .claimed = claimed,
               .prefix = (char *)"" };
+
+  for (guint i = 0; changed == NULL && i < entries->len; i++)
+    g_hash_table_insert (wanted, ((LayerEntry *)entries->pdata[i])->path,
+                         entries->pdata[i]);
+  if (changed == NULL && !layer_each_name (upper_dirfd, visit_prune, &a, error))
+    return FALSE;
+  for (guint i = 0; i < entries->len; i++)
+    if ((changed == NULL || g_hash_table_contains (changed, entries->pdata[i]))
+        && !make_entry (&a, entries->pdata[i], error))
+      return FALSE;
+  return finish_directories (&a, entries, changed, error);
+}
+
+gboolean
+moss_layer_apply_again (
+    GBytes *index, int content_fd, int upper_dirfd, GPtrArray **applied, GError **error)
+{
+  g_autoptr (GPtrArray) before = g_steal_pointer (applied), entries = NULL;
+  g_autoptr (GHashTable) changed = NULL;
   struct stat st;
 
   if (fstat (content_fd, &st) != 0 || !S_ISREG (st.st_mode))
@@ -529,13 +549,18 @@ moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error
   entries = layer_index_parse (index, st.st_size, error);
   if (entries == NULL)
     return FALSE;
-  for (guint i = 0; i < entries->len; i++)
-    g_hash_table_insert (wanted, ((LayerEntry *)entries->pdata[i])->path,
-                         entries->pdata[i]);
-  if (!layer_each_name (upper_dirfd, visit_prune, &a, error))
+  if (before != NULL)
+    changed = layer_find_changed (before, entries);
+  if (!apply (entries, changed, content_fd, upper_dirfd, error))
     return FALSE;
-  for (guint i = 0; i < entries->len; i++)
-    if (!make_entry (&a, entries->pdata[i], error))
-      return FALSE;
-  return finish_directories (&a, entries, error);
+  *applied = g_steal_pointer (&entries);
+  return TRUE;
+}
+
+gboolean
+moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error)
+{
+  g_autoptr (GPtrArray) applied = NULL;
+
+  return moss_layer_apply_again (index, content_fd, upper_dirfd, &applied, error);
 }

@@ -527,13 +527,14 @@ gboolean
 moss_layer_export (int upper_dirfd,
                    int runtime_dirfd,
                    const char *const *extra_paths,
+                   gboolean live,
                    GBytes **index,
                    int *content_memfd,
                    GError **error)
 {
   Export x = { .upper_dirfd = upper_dirfd,
                .runtime_dirfd = runtime_dirfd,
-               .live = extra_paths == NULL,
+               .live = live,
                .directories = G_QUEUE_INIT };
   g_autoptr (GPtrArray) entries
       = g_ptr_array_new_with_free_func ((GDestroyNotify)layer_entry_free);

@@ -68,6 +68,10 @@ typedef gboolean (*LayerVisit) (int dirfd,
                                 GError **error);
 gboolean layer_each_name (int dirfd, LayerVisit visit, gpointer data, GError **error);
 
+/* The LayerEntry of after that must be made again where before was applied last and nothing else
+ * happened since; NULL when all of them must. Free with g_hash_table_unref(). */
+GHashTable *layer_find_changed (GPtrArray *before, GPtrArray *after);
+
 void layer_fail (GError **error, const char *path, const char *what, int saved_errno);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LayerEntry, layer_entry_free)

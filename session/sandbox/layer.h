@@ -32,11 +32,12 @@ GQuark moss_layer_error_quark (void);
  * added too, what upper has wins; one that not everybody on this machine may read is
  * NOT_TRAVELABLE. Nodes in /dev, and what is in /proc, /sys and
  * /run/moss, are left out. index: free with g_bytes_unref(). content_memfd: sealed memfd,
- * close it. Any thread. The sandbox is frozen; where extra_paths is NULL it may run, then
+ * close it. Any thread. The sandbox is frozen, or live: then
  * what is read may be torn and what is taken away meanwhile is left out or zeros. */
 gboolean moss_layer_export (int upper_dirfd,
                             int runtime_dirfd,
                             const char *const *extra_paths,
+                            gboolean live,
                             GBytes **index,
                             int *content_memfd,
                             GError **error);
@@ -51,5 +52,15 @@ gboolean moss_layer_check (GBytes *index, guint64 content_size, GError **error);
  * thread, needs root. */
 gboolean
 moss_layer_apply (GBytes *index, int content_fd, int upper_dirfd, GError **error);
+
+/* The same, and remembers in *applied what upper_dirfd holds now, so that a later call need
+ * not look at what stays as it is. *applied: NULL, or what an earlier call left, when
+ * nobody but that call changed upper_dirfd since. Its content is nobody's business; free with
+ * g_ptr_array_unref(). NULL after a failure. */
+gboolean moss_layer_apply_again (GBytes *index,
+                                 int content_fd,
+                                 int upper_dirfd,
+                                 GPtrArray **applied,
+                                 GError **error);
 
 G_END_DECLS

@@ -52,6 +52,7 @@ moss_sandbox_unref (MossSandbox *sandbox)
   moss_fd_cleanup (&sandbox->pidfd);
   moss_fd_cleanup (&sandbox->cgroup_fd);
   moss_fd_cleanup (&sandbox->upper_fd);
+  g_clear_pointer (&sandbox->applied, g_ptr_array_unref);
   g_mutex_clear (&sandbox->lock);
   g_free (sandbox->id);
   g_free (sandbox->key);
@@ -158,6 +159,17 @@ lookup_or_make (MossRegistry *registry, uid_t owner, const char *id)
 
 MossSandbox *
 moss_registry_acquire_new (MossRegistry *registry, uid_t owner, const char *id, GError **error)
+{
+  MossSandbox *sandbox = moss_registry_acquire_arriving (registry, owner, id, error);
+
+  if (sandbox != NULL)
+    g_clear_pointer (&sandbox->applied, g_ptr_array_unref);
+  return sandbox;
+}
+
+MossSandbox *
+moss_registry_acquire_arriving (MossRegistry *registry, uid_t owner, const char *id,
+                                GError **error)
 {
   MossSandbox *sandbox;
 

@@ -46,6 +46,7 @@ struct _MossSandbox
   int cgroup_fd;
   int upper_fd; /* -1 without files */
   GSource *watch;
+  GPtrArray *applied; /* of moss_layer_apply_again(), while it is true; or NULL */
 };
 
 /* Makes the private tmpfs and base layer, opens the cgroup, and takes over what an earlier
@@ -61,6 +62,9 @@ MossSandbox *moss_registry_acquire (MossRegistry *registry, uid_t owner, const c
 /* The same, made when it isn't there (within the caller's limit). */
 MossSandbox *moss_registry_acquire_new (MossRegistry *registry, uid_t owner, const char *id,
                                         GError **error);
+/* The same, for the steps of an arrival: what Prepare left is still as it left it. */
+MossSandbox *moss_registry_acquire_arriving (MossRegistry *registry, uid_t owner,
+                                             const char *id, GError **error);
 void moss_sandbox_release (MossSandbox *sandbox);
 
 /* References to all of a caller's sandboxes; free with g_ptr_array_unref(). */

@@ -92,7 +92,7 @@ moss_room_make (MossRequest *request, GError **error)
                    "There is no room of that size");
       return NULL;
     }
-  sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error);
+  sandbox = moss_registry_acquire_arriving (request->registry, request->caller, id, error);
   if (sandbox == NULL)
     return NULL;
   moss_room_drop (sandbox);

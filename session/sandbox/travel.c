@@ -573,9 +573,24 @@ apply_layer (MossRequest *request, MossSandbox *sandbox, gint32 index_handle,
       || fstat (content, &st) != 0
       || !check_sealed (content, st.st_size, "The layer's content", error))
     return FALSE;
-  if (moss_layer_apply (index, content, sandbox->upper_fd, &local))
+  if (moss_layer_apply_again (index, content, sandbox->upper_fd, &sandbox->applied, &local))
     return TRUE;
   return fail (error, g_steal_pointer (&local));
+}
+
+static gboolean
+check_extra_files (GStrv files, GError **error)
+{
+  guint n = g_strv_length (files);
+
+  for (guint i = 0; i < n && n <= MAX_EXTRA_FILES; i++)
+    if (files[i][0] != '/' || strlen (files[i]) > 4095)
+      n = MAX_EXTRA_FILES + 1;
+  if (n <= MAX_EXTRA_FILES)
+    return TRUE;
+  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INVALID,
+                       "The extra files are too many or not absolute paths");
+  return FALSE;
 }
 
 GVariant *
@@ -584,16 +599,20 @@ moss_travel_read_layer (MossRequest *request, GError **error)
   g_autoptr (MossSandbox) sandbox = NULL;
   g_autoptr (GBytes) index = NULL;
   g_autoptr (GError) local = NULL;
+  g_auto (GStrv) extra_files = NULL;
   moss_autofd runtime = -1;
   const char *id;
   int content, handles[2];
 
-  g_variant_get_child (request->parameters, 0, "&s", &id);
+  g_variant_get (request->parameters, "(&s^aay)", &id, &extra_files);
+  if (!check_extra_files (extra_files, error))
+    return NULL;
   sandbox = moss_registry_acquire (request->registry, request->caller, id, error);
   if (sandbox == NULL || !moss_sandbox_open_files (sandbox, FALSE, error)
       || (runtime = open_runtime (sandbox, error)) < 0)
     return NULL;
-  if (!moss_layer_export (sandbox->upper_fd, runtime, NULL, &index, &content, &local))
+  if (!moss_layer_export (sandbox->upper_fd, runtime, (const char *const *) extra_files, TRUE, &index,
+                          &content, &local))
     {
       fail (error, g_steal_pointer (&local));
       return NULL;
@@ -611,7 +630,7 @@ moss_travel_prepare (MossRequest *request, GError **error)
   gint32 index, content;
 
   g_variant_get (request->parameters, "(&shh)", &id, &index, &content);
-  sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error);
+  sandbox = moss_registry_acquire_arriving (request->registry, request->caller, id, error);
   if (sandbox == NULL)
     return NULL;
   if (sandbox->alive)
@@ -661,7 +680,7 @@ read_layer_thread (gpointer data)
   /* Of this thread only: the app stands still meanwhile. */
   setpriority (PRIO_PROCESS, 0, -15);
   moss_layer_export (dump->sandbox->upper_fd, dump->runtime,
-                     (const char *const *) dump->extra_files, &dump->index, &dump->content,
+                     (const char *const *) dump->extra_files, FALSE, &dump->index, &dump->content,
                      &dump->layer_error);
   dump->layer_us += g_get_monotonic_time () - start;
   return NULL;
@@ -702,21 +721,6 @@ on_frozen (gpointer data, GError **error)
   if (dump->layer_error == NULL)
     return moss_fault_error ("sandboxd.dump.frozen", error);
   g_propagate_error (error, g_steal_pointer (&dump->layer_error));
-  return FALSE;
-}
-
-static gboolean
-check_extra_files (GStrv files, GError **error)
-{
-  guint n = g_strv_length (files);
-
-  for (guint i = 0; i < n && n <= MAX_EXTRA_FILES; i++)
-    if (files[i][0] != '/' || strlen (files[i]) > 4095)
-      n = MAX_EXTRA_FILES + 1;
-  if (n <= MAX_EXTRA_FILES)
-    return TRUE;
-  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INVALID,
-                       "The extra files are too many or not absolute paths");
   return FALSE;
 }
 
@@ -969,7 +973,7 @@ moss_travel_restore (MossRequest *request, GError **error)
                  &dict);
   options = moss_sandbox_options_parse (dict, MOSS_SANDBOX_OPTIONS_RESTORE, error);
   if (options == NULL || !require_criu (error)
-      || (sandbox = moss_registry_acquire_new (request->registry, request->caller, id, error))
+      || (sandbox = moss_registry_acquire_arriving (request->registry, request->caller, id, error))
              == NULL)
     return NULL;
   if (sandbox->alive)
@@ -984,6 +988,7 @@ moss_travel_restore (MossRequest *request, GError **error)
   if (!check_images (request, sandbox, images, &dir, &costs, error)
       || !take_content (request, sandbox, images, &dir, index, content, &costs, error))
     return NULL;
+  g_clear_pointer (&sandbox->applied, g_ptr_array_unref); /* CRIU may make names in it */
   if (!moss_fault_error ("sandboxd.restore.layer", error)
       || !run_restore (sandbox, &dir, &stats, error))
     return NULL;

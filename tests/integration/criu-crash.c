@@ -40,7 +40,7 @@ export_layer (gpointer data, GError **error)
 {
   Layer *l = data;
 
-  return moss_layer_export (l->sandbox->upper_dirfd, l->sandbox->lower_dirfd, NULL,
+  return moss_layer_export (l->sandbox->upper_dirfd, l->sandbox->lower_dirfd, NULL, FALSE,
                             &l->index, &l->content, error);
 }
 

@@ -78,7 +78,7 @@ export_layer (gpointer data, GError **error)
 {
   Hop *hop = data;
   gint64 start = g_get_monotonic_time ();
-  gboolean ok = moss_layer_export (hop->from->upper_dirfd, hop->from->lower_dirfd, NULL,
+  gboolean ok = moss_layer_export (hop->from->upper_dirfd, hop->from->lower_dirfd, NULL, FALSE,
                                    &hop->index, &hop->content, error);
 
   hop->layer_us = g_get_monotonic_time () - start;

@@ -204,7 +204,8 @@ do_read_layer (const char *id, const char *dir)
   g_autoptr (GUnixFDList) fds = NULL;
   gint32 index, content;
 
-  g_variant_get (call ("ReadLayer", g_variant_new ("(s)", id), NULL, &fds), "(hh)", &index,
+  g_variant_get (call ("ReadLayer", g_variant_new ("(s@aay)", id, g_variant_new_bytestring_array (NULL, 0)),
+                       NULL, &fds), "(hh)", &index,
                  &content);
   mkdir (dir, 0700);
   save_handle (fds, index, dir, "layer-index");

@@ -10,6 +10,13 @@ typedef struct
   guint64 size, offset;
 } File;
 
+/* As docs/formats/layer.md wants it: without an end. */
+static GVariant *
+bytes (const char *text)
+{
+  return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, text, strlen (text), 1);
+}
+
 static GBytes *
 make_index (const File *files, guint n)
 {
@@ -18,8 +25,9 @@ make_index (const File *files, guint n)
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("a(ayyuuuxtayta{say})"));
   for (guint i = 0; i < n; i++)
-    g_variant_builder_add (&builder, "(^ayyuuuxt^ayta{say})", files[i].path, 'f', 0644, 1000,
-                           1000, files[i].mtime, files[i].size, "", files[i].offset, NULL);
+    g_variant_builder_add (&builder, "(@ayyuuuxt@ayta{say})", bytes (files[i].path), 'f', 0644,
+                           1000, 1000, files[i].mtime, files[i].size, bytes (""),
+                           files[i].offset, NULL);
   value = g_variant_ref_sink (g_variant_new ("(ua(ayyuuuxtayta{say}))", 1, &builder));
   return g_variant_get_data_as_bytes (value);
 }

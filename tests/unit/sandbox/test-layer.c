@@ -89,7 +89,7 @@ export_to (Fixture *f, const char *const *extra, GBytes **index, int *content)
 {
   g_autoptr (GError) error = NULL;
 
-  moss_layer_export (f->from, f->runtime, extra, index, content, &error);
+  moss_layer_export (f->from, f->runtime, extra, extra == NULL, index, content, &error);
   g_assert_no_error (error);
 }
 
@@ -324,6 +324,68 @@ kept (Fixture *f, gconstpointer data)
   close (content);
 }
 
+static GBytes *
+with_all_kept (GBytes *index)
+{
+  g_autoptr (GPtrArray) entries = layer_index_parse (index, G_MAXINT64, NULL);
+
+  for (guint i = 0; i < entries->len; i++)
+    {
+      LayerEntry *e = entries->pdata[i];
+
+      if (e->kind == 'f' && *e->target == '\0' && strcmp (e->path, "home/other") != 0)
+        e->offset = MOSS_LAYER_KEPT;
+    }
+  return layer_index_build (entries, NULL);
+}
+
+/* Only what differs is touched, and the outcome is that of the whole. */
+static void
+again (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GBytes) first = NULL, second = NULL, kept_index = NULL;
+  g_autoptr (GPtrArray) applied = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *whole = NULL, *to = NULL;
+  struct stat one, two;
+  int content, fresh = make_dir (f->dir, "fresh");
+
+  if (!may_make_nodes ())
+    return;
+  g_assert_cmpint (mkdirat (f->from, "home", 0755), ==, 0);
+  put (f->from, "home/text", "hello");
+  put (f->from, "home/other", "old");
+  export_to (f, NULL, &first, &content);
+  g_assert_true (moss_layer_apply_again (first, content, f->to, &applied, &error));
+  g_assert_nonnull (applied);
+  close (content);
+  g_assert_cmpint (fstatat (f->to, "home/text", &one, 0), ==, 0);
+
+  put (f->from, "home/other", "new and longer");
+  g_assert_cmpint (mkdirat (f->from, "home/more", 0711), ==, 0);
+  g_assert_cmpint (symlinkat ("x", f->from, "home/more/link"), ==, 0);
+  export_to (f, NULL, &second, &content);
+  kept_index = with_all_kept (second);
+  moss_layer_apply_again (kept_index, content, f->to, &applied, &error);
+  g_assert_no_error (error);
+  g_assert_true (moss_layer_apply (second, content, fresh, NULL));
+  whole = describe_all (fresh);
+  to = describe_all (f->to);
+  g_assert_cmpstr (whole, ==, to);
+  close (fresh);
+  g_assert_cmpint (fstatat (f->to, "home/text", &two, 0), ==, 0);
+  g_assert_cmpint (one.st_ino, ==, two.st_ino);
+
+  /* A name that went makes it look at all of them. */
+  g_assert_cmpint (unlinkat (f->from, "home/more/link", 0), ==, 0);
+  close (content);
+  g_clear_pointer (&second, g_bytes_unref);
+  export_to (f, NULL, &second, &content);
+  g_assert_true (moss_layer_apply_again (second, content, f->to, &applied, &error));
+  g_assert_cmpint (faccessat (f->to, "home/more/link", F_OK, AT_SYMLINK_NOFOLLOW), <, 0);
+  close (content);
+}
+
 static void
 extra_files (Fixture *f, gconstpointer data)
 {
@@ -381,7 +443,7 @@ device_stays (Fixture *f, gconstpointer data)
     return;
   g_assert_cmpint (mknodat (f->from, "mem", S_IFCHR | 0666, makedev (1, 1)), ==, 0);
   g_assert_false (
-      moss_layer_export (f->from, f->runtime, NULL, &index, &content, &error));
+      moss_layer_export (f->from, f->runtime, NULL, TRUE, &index, &content, &error));
   g_assert_error (error, MOSS_LAYER_ERROR, MOSS_LAYER_ERROR_NOT_TRAVELABLE);
   g_assert_nonnull (strstr (error->message, "/mem"));
 }
@@ -551,6 +613,7 @@ main (int argc, char **argv)
   CASE ("round-trip", round_trip);
   CASE ("twice", twice);
   CASE ("kept", kept);
+  CASE ("again", again);
   CASE ("extra-files", extra_files);
   CASE ("device-stays", device_stays);
   CASE ("not-led-astray", not_led_astray);
