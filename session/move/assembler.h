@@ -34,7 +34,8 @@ typedef struct
   guint8 *data; /* of the file, all zeros; NULL once it is used up */
 } MossSpare;
 
-/* Takes the descriptor that MakeRoom gave; NULL when it can't be mapped. A spare is a help and never needed. */
+/* Takes the descriptor that MakeRoom gave; NULL when it can't be mapped. A spare is a help and
+ * never needed. */
 MossSpare *moss_spare_new (int fd, gsize size);
 void moss_spare_free (MossSpare *spare);
 

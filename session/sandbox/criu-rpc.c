@@ -137,6 +137,12 @@ has_ended (pid_t pid)
          || info.si_pid == pid;
 }
 
+gboolean
+moss_criu_worker_has_ended (const MossCriuWorker *worker)
+{
+  return has_ended (worker->pid);
+}
+
 static void
 reap (pid_t pid)
 {

@@ -18,7 +18,7 @@ enum
 };
 
 /* One `criu swrk`, which serves one request and ends. */
-typedef struct
+typedef struct _MossCriuWorker
 {
   pid_t pid;
   int socket;
@@ -33,6 +33,9 @@ MossCriuWorker *moss_criu_worker_new (const MossCriuConfig *config,
                                       gboolean private_run,
                                       int network,
                                       GError **error);
+
+/* TRUE when it is there no more, though nobody ended it. */
+gboolean moss_criu_worker_has_ended (const MossCriuWorker *worker);
 
 /* Closes the socket, ends CRIU if it still runs and reaps it. */
 void moss_criu_worker_free (MossCriuWorker *worker);

@@ -248,6 +248,24 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
   return FALSE;
 }
 
+MossCriuWorker *
+moss_criu_warm (const MossCriuConfig *config, GError **error)
+{
+  moss_autofd network = moss_criu_make_network (error);
+
+  return network < 0 ? NULL : moss_criu_worker_new (config, FALSE, network, error);
+}
+
+static MossCriuWorker *
+take_warm (const MossCriuConfig *config, GError **error)
+{
+  if (config->warm != NULL && !moss_criu_worker_has_ended (config->warm))
+    return config->warm;
+  if (config->warm != NULL)
+    moss_criu_worker_free (config->warm);
+  return moss_criu_warm (config, error);
+}
+
 static MossCriu__Response *
 ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error)
 {
@@ -256,11 +274,8 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;
   g_autoptr (MossCriuGuard) guard = NULL;
-  moss_autofd network = moss_criu_make_network (error);
 
-  if (network < 0)
-    return NULL;
-  move->worker = moss_criu_worker_new (move->config, FALSE, network, error);
+  move->worker = take_warm (move->config, error);
   if (move->worker == NULL)
     return NULL;
   move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);

@@ -44,6 +44,7 @@ typedef struct
   MossCriuHook stopped; /* see moss_criu_dump(); may be NULL */
   MossCriuHook frozen;
   gpointer hook_data; /* of both */
+  struct _MossCriuWorker *warm; /* restore: of moss_criu_warm(), used up; or NULL */
 } MossCriuConfig;
 
 typedef struct
@@ -90,6 +91,11 @@ gboolean moss_criu_restore (const MossCriuConfig *config,
                             pid_t *init_pid,
                             MossCriuStats *stats,
                             GError **error);
+
+/* Starts a CRIU for a later restore, in a network namespace made for the sandbox: that is some
+ * 10 ms less to do while the app stands still. Free with moss_criu_worker_free(), or give it
+ * to moss_criu_restore(). NULL with error. */
+struct _MossCriuWorker *moss_criu_warm (const MossCriuConfig *config, GError **error);
 
 /* CRIU's version as "4.2.1", or NULL with MISSING. Free with g_free(). */
 char *moss_criu_version (const MossCriuConfig *config, GError **error);

@@ -5,13 +5,16 @@
  * written by nobody; its owner gets the one descriptor that can. It is taken for an image only
  * when it is the very file that was given out and no descriptor and no mapping that could
  * change it is left anywhere, which the kernel says by granting a read lease: from then on it
- * is as fixed as a sealed memfd. A user has one at a time, of at most MAX_ROOM_BYTES. */
+ * is as fixed as a sealed memfd. A user has one at a time, of at most MAX_ROOM_BYTES, and with it one
+ * CRIU that is started and waits. */
 
 #include "room.h"
 
+#include "criu-rpc.h"
 #include "error.h"
 #include "fds.h"
 #include "registry-private.h"
+#include "travel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,19 +28,19 @@
 
 typedef struct
 {
-  char *key; /* of the sandbox */
-  int fd;    /* for reading */
+  char *key;            /* of the sandbox */
+  int fd;               /* for reading; -1 once it is an image */
+  MossCriuWorker *criu; /* or NULL */
 } Room;
 
 static GMutex lock;
 static GHashTable *rooms; /* uid → Room */
 
 static void
-room_free (gpointer data)
+room_free (Room *room)
 {
-  Room *room = data;
-
   moss_fd_cleanup (&room->fd);
+  g_clear_pointer (&room->criu, moss_criu_worker_free);
   g_free (room->key);
   g_free (room);
 }
@@ -52,27 +55,59 @@ find (MossSandbox *sandbox)
   return room != NULL && strcmp (room->key, sandbox->key) == 0 ? room : NULL;
 }
 
+/* Takes it out of the table, so that nobody waits for the end of its CRIU with the lock held. */
+static Room *
+remove_room (gpointer owner)
+{
+  gpointer room = NULL;
+
+  if (rooms != NULL)
+    g_hash_table_steal_extended (rooms, owner, NULL, &room);
+  return room;
+}
+
 void
 moss_room_drop (MossSandbox *sandbox)
 {
+  Room *room;
+
   g_mutex_lock (&lock);
-  if (find (sandbox) != NULL)
-    g_hash_table_remove (rooms, GUINT_TO_POINTER (sandbox->owner));
+  room = find (sandbox) != NULL ? remove_room (GUINT_TO_POINTER (sandbox->owner)) : NULL;
   g_mutex_unlock (&lock);
+  if (room != NULL)
+    room_free (room);
+}
+
+MossCriuWorker *
+moss_room_take_criu (MossSandbox *sandbox)
+{
+  MossCriuWorker *criu = NULL;
+  Room *room;
+
+  g_mutex_lock (&lock);
+  room = find (sandbox);
+  if (room != NULL)
+    criu = g_steal_pointer (&room->criu);
+  g_mutex_unlock (&lock);
+  return criu;
 }
 
 static void
-keep (MossSandbox *sandbox, int reader)
+keep (MossSandbox *sandbox, int reader, MossCriuWorker *criu)
 {
-  Room *room = g_new (Room, 1);
+  Room *room = g_new (Room, 1), *other;
 
   room->key = g_strdup (sandbox->key);
   room->fd = reader;
+  room->criu = criu;
   g_mutex_lock (&lock);
   if (rooms == NULL)
-    rooms = g_hash_table_new_full (NULL, NULL, NULL, room_free);
-  g_hash_table_replace (rooms, GUINT_TO_POINTER (sandbox->owner), room);
+    rooms = g_hash_table_new (NULL, NULL);
+  other = remove_room (GUINT_TO_POINTER (sandbox->owner));
+  g_hash_table_insert (rooms, GUINT_TO_POINTER (sandbox->owner), room);
   g_mutex_unlock (&lock);
+  if (other != NULL)
+    room_free (other);
 }
 
 GVariant *
@@ -111,27 +146,29 @@ moss_room_make (MossRequest *request, GError **error)
   writer = -1; /* the answer's */
   if (index < 0)
     return NULL;
-  keep (sandbox, reader);
+  keep (sandbox, reader, moss_travel_warm ());
   reader = -1;
   return g_variant_new ("(h)", index);
 }
 
-static Room *
+/* The descriptor of the room, when it is the file that was given out; else -1. */
+static int
 steal (MossSandbox *sandbox, const struct stat *wanted)
 {
-  gpointer room = NULL;
   struct stat st;
+  Room *room;
+  int fd = -1;
 
   g_mutex_lock (&lock);
   room = find (sandbox);
-  if (room != NULL
-      && (fstat (((Room *) room)->fd, &st) != 0 || st.st_dev != wanted->st_dev
-          || st.st_ino != wanted->st_ino))
-    room = NULL;
-  if (room != NULL)
-    g_hash_table_steal (rooms, GUINT_TO_POINTER (sandbox->owner));
+  if (room != NULL && room->fd >= 0 && fstat (room->fd, &st) == 0
+      && st.st_dev == wanted->st_dev && st.st_ino == wanted->st_ino)
+    {
+      fd = room->fd;
+      room->fd = -1;
+    }
   g_mutex_unlock (&lock);
-  return room;
+  return fd;
 }
 
 /* The kernel grants it only while nothing that could write is open. A child that another thread
@@ -152,19 +189,13 @@ int
 moss_room_take (MossSandbox *sandbox, int fd, guint64 size, GError **error)
 {
   struct stat st;
-  Room *room;
-  int reader;
+  int room;
 
-  if (fstat (fd, &st) != 0 || (room = steal (sandbox, &st)) == NULL)
+  if (fstat (fd, &st) != 0 || (room = steal (sandbox, &st)) < 0)
     return -1;
-  if (is_fixed (room->fd) && fstat (room->fd, &st) == 0 && (guint64) st.st_size == size)
-    {
-      reader = room->fd;
-      room->fd = -1;
-      room_free (room);
-      return reader;
-    }
-  room_free (room);
+  if (is_fixed (room) && fstat (room, &st) == 0 && (guint64) st.st_size == size)
+    return room;
+  close (room);
   g_set_error (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INVALID,
                "The image in the room that was made for it can still be changed, or is not of "
                "the size that was said");

@@ -13,6 +13,9 @@ GVariant *moss_room_make (MossRequest *request, GError **error);
  * error: fd is no room, but something else. Any thread. */
 int moss_room_take (MossSandbox *sandbox, int fd, guint64 size, GError **error);
 
+/* The CRIU that was started together with the room, or NULL. */
+struct _MossCriuWorker *moss_room_take_criu (MossSandbox *sandbox);
+
 /* Lets go of what was made for it. */
 void moss_room_drop (MossSandbox *sandbox);
 

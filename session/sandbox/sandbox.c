@@ -7,6 +7,7 @@
 #include "fds.h"
 #include "net-bind.h"
 #include "network.h"
+#include "room.h"
 #include "spawn.h"
 #include "walk.h"
 
@@ -430,6 +431,8 @@ moss_sandbox_remove (MossSandbox *sandbox, GError **error)
                    "%s is running; end it before its files are removed", sandbox->name);
       return FALSE;
     }
+  moss_room_drop (sandbox);
+  g_clear_pointer (&sandbox->applied, g_ptr_array_unref);
   if (sandbox->upper_fd >= 0)
     close (g_steal_fd (&sandbox->upper_fd));
   if (!remove_tree (path))

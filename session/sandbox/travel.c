@@ -7,7 +7,7 @@
  * more. A failed dump leaves the app running, a failed restore leaves no process. */
 
 #include "travel.h"
-#include "criu.h"
+#include "criu-rpc.h"
 #include "display-connect.h"
 #include "core/fault.h"
 #include "error.h"
@@ -867,6 +867,7 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   if (!moss_sandbox_open_cgroup (sandbox, error) || !moss_sandbox_clear_work (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;
+  config.warm = moss_room_take_criu (sandbox);
   ok = moss_criu_restore (&config, dir->fd, root, sandbox->cgroup_fd, &pid, stats, &local);
   moss_sandbox_unmount (root);
   if (!ok)
@@ -880,6 +881,22 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
     }
   moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
   return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
+}
+
+MossCriuWorker *
+moss_travel_warm (void)
+{
+  g_autoptr (GError) error = NULL;
+  MossCriuConfig config;
+  MossCriuWorker *criu;
+
+  if (!require_criu (NULL))
+    return NULL;
+  fill_config (&config, NULL);
+  criu = moss_criu_warm (&config, &error);
+  if (criu == NULL)
+    g_message ("No CRIU waits for what arrives: %s", error->message);
+  return criu;
 }
 
 /* Leaves the pages' files empty. */
@@ -957,17 +974,31 @@ take_content (MossRequest *request, MossSandbox *sandbox, GVariant *images, Imag
   return ok;
 }
 
+static gboolean
+restore (MossRequest *request, MossSandbox *sandbox, GVariant *images, gint32 index,
+         gint32 content, Costs *costs, MossCriuStats *stats, GError **error)
+{
+  g_auto (ImageDir) dir = { NULL, -1 };
+
+  if (!check_images (request, sandbox, images, &dir, costs, error)
+      || !take_content (request, sandbox, images, &dir, index, content, costs, error))
+    return FALSE;
+  g_clear_pointer (&sandbox->applied, g_ptr_array_unref); /* CRIU may make names in it */
+  return moss_fault_error ("sandboxd.restore.layer", error)
+         && run_restore (sandbox, &dir, stats, error);
+}
+
 GVariant *
 moss_travel_restore (MossRequest *request, GError **error)
 {
   g_autoptr (GVariant) images = NULL, dict = NULL;
   g_autoptr (MossSandboxOptions) options = NULL;
   g_autoptr (MossSandbox) sandbox = NULL;
-  g_auto (ImageDir) dir = { NULL, -1 };
   MossCriuStats stats;
   const char *id;
   gint32 index, content;
   Costs costs;
+  gboolean ok;
 
   g_variant_get (request->parameters, "(&s@a(sht)hh@a{sv})", &id, &images, &index, &content,
                  &dict);
@@ -985,12 +1016,9 @@ moss_travel_restore (MossRequest *request, GError **error)
   g_free (sandbox->name);
   sandbox->name = g_strdup (options->name);
   sandbox->network = options->network;
-  if (!check_images (request, sandbox, images, &dir, &costs, error)
-      || !take_content (request, sandbox, images, &dir, index, content, &costs, error))
-    return NULL;
-  g_clear_pointer (&sandbox->applied, g_ptr_array_unref); /* CRIU may make names in it */
-  if (!moss_fault_error ("sandboxd.restore.layer", error)
-      || !run_restore (sandbox, &dir, &stats, error))
+  ok = restore (request, sandbox, images, index, content, &costs, &stats, error);
+  moss_room_drop (sandbox);
+  if (!ok)
     return NULL;
   return g_variant_new ("(@a{sv})", make_stats (&stats, &costs));
 }

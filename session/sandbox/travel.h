@@ -8,6 +8,9 @@ G_BEGIN_DECLS
 /* The requests that take a sandbox apart and put one together. */
 GVariant *moss_travel_dump (MossRequest *request, GError **error);
 GVariant *moss_travel_restore (MossRequest *request, GError **error);
+/* A CRIU that waits for a restore, or NULL; see moss_criu_warm(). */
+struct _MossCriuWorker *moss_travel_warm (void);
+
 GVariant *moss_travel_prepare (MossRequest *request, GError **error);
 GVariant *moss_travel_read_layer (MossRequest *request, GError **error);
 
