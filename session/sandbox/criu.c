@@ -10,8 +10,8 @@
  * "pre-resume" every task is complete and held; CRIU is moved out and the cgroup is
  * frozen before it lets go. It works in a network namespace made for the sandbox, with
  * nothing but loopback up (see criu-net.c), and so what it restores lives there. CRIU goes
- * on even when that notification fails or we are gone, so a guard process keeps the other end of its socket
- * open and kills the cgroup should we die in between. */
+ * on even when that notification fails or we are gone, so a guard process keeps the other
+ * end of its socket open and kills the cgroup should we die in between. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu.h"
 #include "criu-cgroup.h"

@@ -41,88 +41,6 @@
 #define RETRY_US 20000
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/* ---- what CRIU can do here ----------------------------------------------------------- */
-
-static struct
-{
-  GMutex lock;
-  GCond changed;
-  gboolean looked;
-  char *criu;
-  char *version;
-  GStrv problems;
-} machine;
-
-static void
-fill_config (MossCriuConfig *config, MossSandbox *sandbox)
-{
-  memset (config, 0, sizeof *config);
-  config->program = machine.criu;
-  config->tcp_close = TRUE;
-  if (sandbox != NULL)
-    config->name = sandbox->name;
-}
-
-static gpointer
-look (gpointer data)
-{
-  MossCriuConfig config;
-  char *version;
-  GStrv problems;
-
-  fill_config (&config, NULL);
-  version = moss_criu_version (&config, NULL);
-  problems = moss_criu_check (&config);
-  g_mutex_lock (&machine.lock);
-  machine.version = version != NULL ? version : g_strdup ("");
-  machine.problems = problems;
-  machine.looked = TRUE;
-  g_cond_broadcast (&machine.changed);
-  g_mutex_unlock (&machine.lock);
-  return NULL;
-}
-
-void
-moss_travel_start (const char *criu)
-{
-  machine.criu = g_strdup (criu);
-  g_thread_unref (g_thread_new ("look", look, NULL));
-}
-
-static void
-wait_until_looked (void)
-{
-  g_mutex_lock (&machine.lock);
-  while (!machine.looked)
-    g_cond_wait (&machine.changed, &machine.lock);
-  g_mutex_unlock (&machine.lock);
-}
-
-GStrv
-moss_travel_get_problems (void)
-{
-  wait_until_looked ();
-  return g_strdupv (machine.problems);
-}
-
-const char *
-moss_travel_get_version (void)
-{
-  wait_until_looked ();
-  return machine.version;
-}
-
-static gboolean
-require_criu (GError **error)
-{
-  wait_until_looked ();
-  if (machine.problems[0] == NULL)
-    return TRUE;
-  g_set_error_literal (error, MOSS_SANDBOX_ERROR, MOSS_SANDBOX_ERROR_INCOMPATIBLE,
-                       machine.problems[0]);
-  return FALSE;
-}
-
 /* ---- errors of the library in words of the interface --------------------------------- */
 
 static int
@@ -762,7 +680,7 @@ run_dump (Dump *dump, ImageDir *dir, MossCriuStats *stats, GError **error)
 {
   MossCriuConfig config;
 
-  fill_config (&config, dump->sandbox);
+  moss_travel_fill_config (&config, dump->sandbox);
   config.stopped = on_stopped;
   config.frozen = on_frozen;
   config.hook_data = dump;
@@ -826,7 +744,7 @@ moss_travel_dump (MossRequest *request, GError **error)
   g_variant_get (request->parameters, "(&s^aay)", &id, &extra_files);
   sandbox = moss_registry_acquire (request->registry, request->caller, id, error);
   if (sandbox == NULL || !require_running (sandbox, error)
-      || !check_extra_files (extra_files, error) || !require_criu (error)
+      || !check_extra_files (extra_files, error) || !moss_travel_require_criu (error)
       || !moss_sandbox_open_files (sandbox, FALSE, error))
     return NULL;
   moss_autofd runtime = open_runtime (sandbox, error);
@@ -862,7 +780,7 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
   int pidfd = -1;
   gboolean ok;
 
-  fill_config (&config, sandbox);
+  moss_travel_fill_config (&config, sandbox);
   config.net_path = net;
   if (!moss_sandbox_open_cgroup (sandbox, error) || !moss_sandbox_clear_work (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
@@ -881,22 +799,6 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
     }
   moss_sandbox_cgroup_kill (sandbox->cgroup_fd, NULL);
   return moss_sandbox_fail_errno (error, errno, "Can't hold on to the restored sandbox");
-}
-
-MossCriuWorker *
-moss_travel_warm (void)
-{
-  g_autoptr (GError) error = NULL;
-  MossCriuConfig config;
-  MossCriuWorker *criu;
-
-  if (!require_criu (NULL))
-    return NULL;
-  fill_config (&config, NULL);
-  criu = moss_criu_warm (&config, &error);
-  if (criu == NULL)
-    g_message ("No CRIU waits for what arrives: %s", error->message);
-  return criu;
 }
 
 /* Leaves the pages' files empty. */
@@ -1003,7 +905,7 @@ moss_travel_restore (MossRequest *request, GError **error)
   g_variant_get (request->parameters, "(&s@a(sht)hh@a{sv})", &id, &images, &index, &content,
                  &dict);
   options = moss_sandbox_options_parse (dict, MOSS_SANDBOX_OPTIONS_RESTORE, error);
-  if (options == NULL || !require_criu (error)
+  if (options == NULL || !moss_travel_require_criu (error)
       || (sandbox = moss_registry_acquire_arriving (request->registry, request->caller, id, error))
              == NULL)
     return NULL;
