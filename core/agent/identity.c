@@ -227,8 +227,8 @@ moss_agent_identity_create (MossAgentIdentity *self,
     return refuse (error, MOSS_AGENT_ERROR_LOCKED, _ ("Moss is locked."));
   if (!moss_identity_name_is_valid (name))
     return refuse (error, MOSS_AGENT_ERROR_INVALID,
-                   _ ("That can't be a name: it is a folder's too, such as “ada” or "
-                      "“ada@example.org”, at most 48 bytes long."));
+                   _ ("That can't be a name: it is a folder's too, such as “me” or "
+                      "“me@example.org”, at most 48 bytes long."));
   record = describe_myself (self, fingerprint, device_name, error);
   return record != NULL &&
          commit (self, moss_author_create (&by, name, record, key, error), error);

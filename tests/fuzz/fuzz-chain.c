@@ -50,7 +50,7 @@ forge (GRand *rand, KitDevice *by, MossChain *chain)
   statement.as_of = g_rand_int_range (rand, 0, 8);
   statement.generation = g_rand_int_range (rand, 0, 4);
   if (statement.name == NULL)
-    statement.name = g_strdup ("ada");
+    statement.name = g_strdup ("me");
   if (statement.device == NULL)
     statement.device = moss_device_record_copy (by->record);
   if (statement.reverse == NULL)
@@ -75,7 +75,7 @@ main (int argc, char **argv)
   moss_crypto_init (NULL);
   desktop = kit_device_new (MOSS_SUITE_SODIUM, "Desktop", 1);
   laptop = kit_device_new (MOSS_SUITE_GNUTLS, "Laptop", 2);
-  one = kit_create (desktop, "ada@example.org");
+  one = kit_create (desktop, "me@example.org");
   two = kit_add (desktop, one, laptop, NULL);
   good = g_bytes_get_data (moss_chain_get_bytes (two), &size);
   LLVMFuzzerTestOneInput (good, size);

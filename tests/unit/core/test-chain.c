@@ -10,14 +10,14 @@
 
 /* Made by another program (Python's hashlib, openssl) from the text of the format. */
 #define VECTOR_CREATE \
-  "4d494431f2000101000000000100000000f153650000000000000000000000000000000000000000" \
-  "000000000000000000000000000000000f616461406578616d706c652e6f72670202020202020202" \
-  "020202020202020202020202020202020202020202020202018a88e3dd7409f195fd52db2d3cba5d" \
-  "72ca6709bf1d94121bf3748801b40f6f5c0303030303030303030303030303030303030303030303" \
-  "03030303030303030301074465736b746f702e99f87653c743f9639d209a0f2ec4c9384701ab520e" \
-  "8c62eeacfc8c0fbf325dc97fcf3512de1a1018a5acb9684459f2e75ad29f3a491af05863e1a8094d" \
-  "6d03"
-#define VECTOR_ID "~jpdzymkgohog5yxq4aj5fbywlvszwawdpc7pxiz77zuvum2vwwma"
+  "4d494431f1000101000000000100000000f153650000000000000000000000000000000000000000" \
+  "000000000000000000000000000000000e6d65406578616d706c652e6f7267020202020202020202" \
+  "0202020202020202020202020202020202020202020202018a88e3dd7409f195fd52db2d3cba5d72" \
+  "ca6709bf1d94121bf3748801b40f6f5c030303030303030303030303030303030303030303030303" \
+  "030303030303030301074465736b746f70214384290d56bc4b9b8b771b2c8c3b30edc4842dfcaefa" \
+  "84820d0fec88d596974aaa4047b150295c86951e8f60af2f92d0d73408e052971593e5fe3a7b5f53" \
+  "0a"
+#define VECTOR_ID "~zwba756kavaojc2ysvgfp4ilfcu7nwdde54e4foavbqiztdj7lma"
 #define VECTOR_COMMITMENT \
   "8bd46dcb66f92f5beb360cf96e2e9dcad9ce0d9fc8e15d4f223c98dad0cd8260"
 #define VECTOR_TREE_KEY \
@@ -44,7 +44,7 @@ test_life (gconstpointer data)
   guint suite = suite_of (data);
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada@example.org");
+  g_autoptr (MossChain) one = kit_create (desktop, "me@example.org");
   g_autoptr (MossChain) two = NULL;
   g_autoptr (MossChain) three = NULL;
   g_autoptr (MossChain) parsed = NULL;
@@ -85,7 +85,7 @@ test_life (gconstpointer data)
   g_assert_cmpint (moss_chain_compare (three, two), ==, MOSS_CHAIN_NEWER);
   g_assert_cmpint (moss_chain_compare (one, three), ==, MOSS_CHAIN_OLDER);
   g_assert_cmpstr (moss_chain_get_id_text (one), ==, moss_chain_get_id_text (three));
-  g_assert_cmpstr (moss_chain_get_name (parsed), ==, "ada@example.org");
+  g_assert_cmpstr (moss_chain_get_name (parsed), ==, "me@example.org");
 }
 
 /* Whoever was revoked has the old keys and not the new one. */
@@ -96,7 +96,7 @@ test_revoked_gets_nothing (gconstpointer data)
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
   g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 3);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   g_autoptr (MossChain) three = NULL;
   g_autoptr (MossChain) four = NULL;
@@ -126,13 +126,13 @@ test_revoked_signs (gconstpointer data)
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
   g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 3);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   g_autoptr (GBytes) first = kit_user_key (1);
   g_autoptr (GBytes) second = kit_user_key (2);
   g_autoptr (MossChain) three =
       moss_author_revoke (&desktop->author, two, 2, first, second, NULL);
-  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "mallory" };
+  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "another" };
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) added = NULL;
 
@@ -150,11 +150,11 @@ test_fork (gconstpointer data)
   g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 3);
   g_autoptr (KitDevice) phone = kit_device_new (suite, "Phone", 3);
   g_autoptr (KitDevice) stranger = kit_device_new (suite, "Stranger", 1);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   g_autoptr (MossChain) left = kit_add (desktop, two, tablet, NULL);
   g_autoptr (MossChain) right = kit_add (laptop, two, phone, NULL);
-  g_autoptr (MossChain) other = kit_create (stranger, "ada");
+  g_autoptr (MossChain) other = kit_create (stranger, "me");
   gsize two_size = g_bytes_get_size (moss_chain_get_bytes (two));
   gsize right_size = g_bytes_get_size (moss_chain_get_bytes (right));
   g_autoptr (GBytes) rest =
@@ -176,7 +176,7 @@ test_fork_by_revoked (gconstpointer data)
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
   g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 3);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   g_autoptr (GBytes) first = kit_user_key (1);
   g_autoptr (GBytes) second = kit_user_key (2);
@@ -185,7 +185,7 @@ test_fork_by_revoked (gconstpointer data)
   g_autoptr (MossChain) meanwhile = kit_add (laptop, two, tablet, NULL);
   g_autoptr (MossChain) mutual =
       moss_author_revoke (&laptop->author, two, 1, first, second, NULL);
-  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "bob" };
+  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "another" };
   g_autoptr (MossChain) built_on = NULL;
 
   g_assert_true (moss_chain_revokes_branch (revoked, meanwhile));
@@ -204,11 +204,11 @@ test_scope (gconstpointer data)
   guint suite = suite_of (data);
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) kiosk = kit_device_new (suite, "Kiosk", 2);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = NULL;
   g_autoptr (GBytes) first = kit_user_key (1);
   g_autoptr (GBytes) second = kit_user_key (2);
-  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "mallory" };
+  MossStatement name = { .type = MOSS_STATEMENT_NAME, .name = (char *) "another" };
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) revoked = NULL;
 
@@ -228,9 +228,9 @@ test_unwilling_device (gconstpointer data)
   guint suite = suite_of (data);
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (KitDevice) stranger = kit_device_new (suite, "Stranger", 1);
-  g_autoptr (MossChain) other = kit_create (stranger, "eve");
+  g_autoptr (MossChain) other = kit_create (stranger, "other");
   g_autoptr (GBytes) key = kit_user_key (1);
   g_autoptr (GBytes) reverse = moss_author_agree (laptop->record, laptop->secret,
                                                   moss_chain_get_id (other), NULL);
@@ -250,7 +250,7 @@ test_changed (gconstpointer data)
   guint suite = suite_of (data);
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   gsize size;
   const guint8 *good = g_bytes_get_data (moss_chain_get_bytes (two), &size);
@@ -321,7 +321,7 @@ test_seen (gconstpointer data)
   g_autoptr (KitDevice) desktop = kit_device_new (suite, "Desktop", 1);
   g_autoptr (KitDevice) laptop = kit_device_new (suite, "Laptop", 2);
   g_autoptr (KitDevice) tablet = kit_device_new (suite, "Tablet", 2);
-  g_autoptr (MossChain) one = kit_create (desktop, "ada");
+  g_autoptr (MossChain) one = kit_create (desktop, "me");
   g_autoptr (MossChain) two = kit_add (desktop, one, laptop, NULL);
   g_autoptr (MossChain) fork = kit_add (desktop, one, tablet, NULL);
   g_autoptr (MossSeen) seen = moss_seen_open (path, NULL);
@@ -368,7 +368,7 @@ test_vectors (void)
                               .suite = MOSS_SUITE_SODIUM,
                               .signer = 1,
                               .time_s = 1700000000,
-                              .name = (char *) "ada@example.org" };
+                              .name = (char *) "me@example.org" };
   g_autoptr (MossDeviceRecord) record = g_new0 (MossDeviceRecord, 1);
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (GBytes) tree = NULL;
@@ -410,8 +410,8 @@ test_text (void)
   text[52] = text[52] == 'b' ? 'c' : 'b'; /* bits that nobody reads must be zero */
   g_assert_false (moss_identity_id_from_text (text, back, NULL));
   g_assert_false (moss_identity_id_from_text ("~abc", back, NULL));
-  g_assert_true (moss_identity_name_is_valid ("ada@example.org"));
-  g_assert_false (moss_identity_name_is_valid ("../ada"));
+  g_assert_true (moss_identity_name_is_valid ("me@example.org"));
+  g_assert_false (moss_identity_name_is_valid ("../me"));
   g_assert_false (moss_identity_name_is_valid (".."));
   g_assert_false (moss_identity_name_is_valid (""));
   g_assert_false (moss_identity_name_is_valid ("a\nb"));

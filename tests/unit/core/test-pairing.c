@@ -350,7 +350,7 @@ static void
 test_meddler_small (void)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed (setting ("MOSS_PAIRING_SEED", 1));
-  guint rounds = setting ("MOSS_PAIRING_ROUNDS", 10000);
+  guint rounds = setting ("MOSS_PAIRING_ROUNDS", 4000);
   guint won = meddle (rand, rounds, 1000);
   double chance = (MOSS_PAIRING_TRIES + 1) / 1000.0;
   double mean = rounds * chance;
