@@ -91,13 +91,13 @@ def wait_linked(a, b):
 def test_create(a, b, c):
     assert "no identity yet" in a.moss("identity", "show").stderr
     assert a.agent("TreeKeys").returncode != 0
-    bad = a.moss("identity", "create", "../ada", "--no-passphrase", check=False)
+    bad = a.moss("identity", "create", "../me", "--no-passphrase", check=False)
     assert bad.returncode != 0 and "can't be a name" in bad.stderr, bad.stderr
-    a.moss("identity", "create", "ada@example.org", text="correct horse battery\n")
-    assert "ada@example.org" in a.show() and ID.search(a.show())
+    a.moss("identity", "create", "me@example.org", text="correct horse battery\n")
+    assert "me@example.org" in a.show() and ID.search(a.show())
     assert "sealed by a passphrase, unlocked" in a.show()
     assert a.members() == {"desktop": "this device"}
-    again = a.moss("identity", "create", "eve", check=False)
+    again = a.moss("identity", "create", "other", check=False)
     assert again.returncode != 0 and "already" in again.stderr
 
 
@@ -164,7 +164,7 @@ def test_stops(a, b, c):
         side.start()
         if point == "pairing-after-add":
             _, err = process.communicate(timeout=30)
-            assert process.returncode == 0 and "belongs to ada" in err, err
+            assert process.returncode == 0 and "belongs to me" in err, err
         process.terminate()  # in the others the code would be good for two minutes
         process.communicate()
         if point.endswith("before-add") or point.endswith("before-agree"):

@@ -310,6 +310,8 @@ on_chain (MossDBusAgent1 *agent, GParamSpec *pspec, Netd *netd)
 static void
 on_agent_state (MossDBusAgent1 *agent, GParamSpec *pspec, Netd *netd)
 {
+  if (!moss_dbus_agent1_get_locked (agent))
+    signing_ask (netd);
   moss_dbus_net1_emit_identity_changed (netd->interface);
 }
 

@@ -185,6 +185,7 @@ void status_greet (Netd *netd, MossLink *link);
 
 /* signing.c */
 void signing_start (Netd *netd);
+void signing_ask (Netd *netd);
 
 /* discovery.c */
 void discovery_start (Netd *netd);

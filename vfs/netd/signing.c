@@ -163,16 +163,30 @@ on_properties (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+ask (Netd *netd)
+{
+  g_dbus_connection_call (netd->bus, "org.moss.Agent1", "/org/moss/Agent",
+                          "org.freedesktop.DBus.Properties", "GetAll",
+                          g_variant_new ("(s)", "org.moss.Agent1"),
+                          G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
+                          on_properties, netd);
+}
+
+static void
 on_agent_appeared (GDBusConnection *connection,
                    const char *name,
                    const char *owner,
                    gpointer user_data)
 {
-  g_dbus_connection_call (connection, "org.moss.Agent1", "/org/moss/Agent",
-                          "org.freedesktop.DBus.Properties", "GetAll",
-                          g_variant_new ("(s)", "org.moss.Agent1"),
-                          G_VARIANT_TYPE ("(a{sv})"), G_DBUS_CALL_FLAGS_NONE, -1, NULL,
-                          on_properties, user_data);
+  ask (user_data);
+}
+
+/* Asks again if there was no answer yet: while it is locked the agent doesn't sign. */
+void
+signing_ask (Netd *netd)
+{
+  if (netd->hello.signing_key == NULL)
+    ask (netd);
 }
 
 void
