@@ -3,6 +3,7 @@
 
 #include "device-dialog.h"
 
+#include "form.h"
 #include "format.h"
 
 #include <glib/gi18n.h>
@@ -13,19 +14,6 @@
    it is what makes the other device the right one. */
 
 #define FINGERPRINT_DIGITS 64
-
-static GtkWidget *
-make_text (const char *text, const char *css_class)
-{
-  GtkWidget *label = gtk_label_new (text);
-
-  gtk_label_set_xalign (GTK_LABEL (label), 0);
-  gtk_label_set_wrap (GTK_LABEL (label), TRUE);
-  gtk_label_set_max_width_chars (GTK_LABEL (label), 48);
-  if (css_class != NULL)
-    gtk_widget_add_css_class (label, css_class);
-  return label;
-}
 
 static void
 on_copy_clicked (GtkButton *button, MossShell *shell)
@@ -56,21 +44,21 @@ moss_device_dialog_show_this (MossShell *shell)
   sheet = moss_sheets_make_dialog (shell->sheets, _("This device"), &body);
   if (id == NULL || *id == '\0')
     {
-      gtk_box_append (GTK_BOX (body), make_text (_("The network service is not running."),
+      gtk_box_append (GTK_BOX (body), moss_form_text_new (_("The network service is not running."),
                                                  "muted"));
       moss_sheets_show (shell->sheets, sheet);
       return;
     }
   fingerprint = moss_format_fingerprint (id);
   address = g_strdup_printf ("%s:%u", g_get_host_name (), moss_dbus_net1_get_port (net));
-  gtk_box_append (GTK_BOX (body), make_text (name, "large"));
+  gtk_box_append (GTK_BOX (body), moss_form_text_new (name, "large"));
   gtk_box_append (GTK_BOX (body),
-                  make_text (_("Type this at the other device, under “Add a device”:"),
+                  moss_form_text_new (_("Type this at the other device, under “Add a device”:"),
                              "muted"));
-  label = make_text (address, "strong");
+  label = moss_form_text_new (address, "strong");
   gtk_label_set_selectable (GTK_LABEL (label), TRUE);
   gtk_box_append (GTK_BOX (body), label);
-  label = make_text (fingerprint, "fingerprint");
+  label = moss_form_text_new (fingerprint, "fingerprint");
   gtk_label_set_selectable (GTK_LABEL (label), TRUE);
   gtk_widget_set_direction (label, GTK_TEXT_DIR_LTR);
   gtk_box_append (GTK_BOX (body), label);
@@ -167,22 +155,6 @@ on_add_clicked (AddDialog *dialog)
                                   hex, NULL, on_added, g_object_ref (dialog->add));
 }
 
-static GtkWidget *
-add_entry (GtkWidget *body, const char *title, const char *placeholder)
-{
-  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 4);
-  GtkWidget *label = make_text (title, "strong");
-  GtkWidget *entry = gtk_entry_new ();
-
-  gtk_entry_set_placeholder_text (GTK_ENTRY (entry), placeholder);
-  gtk_accessible_update_relation (GTK_ACCESSIBLE (entry),
-                                  GTK_ACCESSIBLE_RELATION_LABELLED_BY, label, NULL, -1);
-  gtk_box_append (GTK_BOX (box), label);
-  gtk_box_append (GTK_BOX (box), entry);
-  gtk_box_append (GTK_BOX (body), box);
-  return entry;
-}
-
 void
 moss_device_dialog_show_add (MossShell *shell)
 {
@@ -192,12 +164,12 @@ moss_device_dialog_show_add (MossShell *shell)
   sheet = moss_sheets_make_dialog (shell->sheets, _("Add a device"), &body);
   dialog->shell = shell;
   gtk_box_append (GTK_BOX (body),
-                  make_text (_("At the other device, click the devices button and choose "
-                               "“This device”. It shows both lines."), "muted"));
-  dialog->address = add_entry (body, _("Address"), _("laptop.local or 192.168.1.20"));
-  dialog->fingerprint = add_entry (body, _("Fingerprint"), "3fa9 27c1 …");
+                  moss_form_text_new (_("At the other device, open “Your devices” and choose "
+                                        "“By fingerprint”. It shows both lines."), "muted"));
+  dialog->address = moss_form_add_entry (body, _("Address"), _("laptop.local or 192.168.1.20"));
+  dialog->fingerprint = moss_form_add_entry (body, _("Fingerprint"), "3fa9 27c1 …");
   gtk_editable_set_width_chars (GTK_EDITABLE (dialog->fingerprint), 44);
-  dialog->error = make_text ("", "warning");
+  dialog->error = moss_form_text_new ("", "warning");
   gtk_widget_set_visible (dialog->error, FALSE);
   gtk_box_append (GTK_BOX (body), dialog->error);
   dialog->add = gtk_button_new_with_label (_("Add"));

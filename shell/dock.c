@@ -5,8 +5,8 @@
 
 #include "app-trays.h"
 #include "clock.h"
-#include "device-dialog.h"
 #include "dock-item.h"
+#include "pair-dialog.h"
 #include "pinned.h"
 #include "tray.h"
 #include "verbs.h"
@@ -405,7 +405,7 @@ on_bell_clicked (GtkButton *button, MossDock *self)
 static void
 on_devices_clicked (GtkButton *button, MossDock *self)
 {
-  moss_device_dialog_show_this (self->shell);
+  moss_pair_dialog_show (self->shell);
 }
 
 static GtkWidget *

@@ -8,6 +8,7 @@
 #include "launcher.h"
 #include "layout-report.h"
 #include "notification-corner.h"
+#include "pair-dialog.h"
 #include "save-out.h"
 #include "switcher.h"
 #include "verbs.h"
@@ -363,9 +364,9 @@ do_show_this (gpointer data)
 }
 
 static void
-do_show_add (gpointer data)
+do_show_yours (gpointer data)
 {
-  moss_device_dialog_show_add (data);
+  moss_pair_dialog_show (data);
 }
 
 static DeviceDeed *
@@ -397,7 +398,7 @@ on_device_menu (MossRail *rail, MossDevice *device, double x, double y,
   else if (!moss_device_is_linked (device))
     moss_menu_add_text (menu, *device->reason != '\0' ? device->reason
                                                       : _("Away or asleep"));
-  moss_menu_add (menu, _("Add a device"), NULL, do_show_add, &self->shell, NULL);
+  moss_menu_add (menu, _("Your devices"), NULL, do_show_yours, &self->shell, NULL);
   moss_menu_add (menu, _("This device"), NULL, do_show_this, &self->shell, NULL);
   moss_menu_add (menu, _("Forget this device"), NULL, do_remove_device,
                  device_deed_new (self, device), device_deed_free);
@@ -409,7 +410,7 @@ on_device_menu (MossRail *rail, MossDevice *device, double x, double y,
 static void
 on_device_add (MossRail *rail, MossShellWindow *self)
 {
-  moss_device_dialog_show_add (&self->shell);
+  moss_pair_dialog_show (&self->shell);
 }
 
 static void

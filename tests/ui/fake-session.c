@@ -373,6 +373,20 @@ on_add_device (MossDBusNet1 *object, GDBusMethodInvocation *invocation, const ch
   return TRUE;
 }
 
+/* A device that belongs to no identity. */
+static gboolean
+on_identity (MossDBusNet1 *object, GDBusMethodInvocation *invocation)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "problem", "s", "");
+  g_variant_dict_insert (&dict, "sealing", "s", "none");
+  g_variant_dict_insert (&dict, "locked", "b", FALSE);
+  moss_dbus_net1_complete_identity (object, invocation, g_variant_dict_end (&dict));
+  return TRUE;
+}
+
 /* ---- a program with a tray item ------------------------------------------------------- */
 
 static const char tray_xml[] =
@@ -604,6 +618,7 @@ main (void)
                     "signal::handle-set-settings", on_set_settings, NULL, NULL);
   g_object_connect (net,
                     "signal::handle-devices", on_devices, NULL,
+                    "signal::handle-identity", on_identity, NULL,
                     "signal::handle-add-device", on_add_device, NULL, NULL);
   moss_dbus_net1_set_device_id (net, "3fa927c1d0b54e86a1f2c3d4e5f60718293a4b5c6d7e8f90"
                                      "a1b2c3d4e5f60718");

@@ -83,6 +83,10 @@ def empty_rail_says_what_to_do():
         desktop.shot("looks-empty-rail")
         desktop.click(1212, 433)
         time.sleep(0.3)
+        desktop.key("Tab", "Tab", "Return")  # by fingerprint: shows this device's
+        time.sleep(0.3)
+        desktop.key("Tab", "Tab", "Return")  # “Add a device”, after address and fingerprint
+        time.sleep(0.3)
         desktop.shot("looks-add-device")
         desktop.type("laptop.local")
         desktop.key("Tab")
