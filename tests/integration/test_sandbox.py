@@ -215,8 +215,8 @@ def test_an_app_sees_and_may_little(one, other):
     assert text, one.read(name, ".cache/moss-app.log")
     facts = eval(text)  # our own repr
     assert facts["ids"] == (1000, 1000, []), facts["ids"]
-    allowed = {"bin", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "proc", "root",
-               "run", "sbin", "sys", "tmp", "usr", "var"}
+    allowed = {"bin", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "net", "opt", "proc",
+               "root", "run", "sbin", "sys", "tmp", "usr", "var"}
     assert set(facts["top"]) <= allowed, facts["top"]
     assert facts["homes"] == ["moss"] and not facts["mnt"] and not facts["srv"]
     assert facts["tmp"] == [".X11-unix"], facts["tmp"]
