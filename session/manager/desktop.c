@@ -94,6 +94,30 @@ from_desktop (GDesktopAppInfo *info, const char *id, GError **error)
   return g_steal_pointer (&launch);
 }
 
+/* How well a launcher fits a program that is called by its name alone; 0: not at all. Many have
+ * a second launcher for their settings or for one of their windows. */
+static int
+fit (GAppInfo *info, const char *program)
+{
+  const char *id = g_app_info_get_id (info);
+  const char *executable = g_app_info_get_executable (info);
+  const char *command = g_app_info_get_commandline (info);
+  const char *wm_class = g_desktop_app_info_get_startup_wm_class (G_DESKTOP_APP_INFO (info));
+  g_autofree char *base = executable ? g_path_get_basename (executable) : NULL;
+  g_autofree char *last = NULL;
+  const char *dot;
+
+  if (g_strcmp0 (base, program) != 0 || !g_app_info_should_show (info))
+    return 0;
+  last = g_strdup (id != NULL ? id : "");
+  if (g_str_has_suffix (last, ".desktop"))
+    last[strlen (last) - strlen (".desktop")] = '\0';
+  dot = strrchr (last, '.');
+  return 1 + 4 * (g_ascii_strcasecmp (dot != NULL ? dot + 1 : last, program) == 0)
+         + 2 * (wm_class != NULL && g_ascii_strcasecmp (wm_class, program) == 0)
+         + (command != NULL && strstr (command, " -") == NULL);
+}
+
 /* Which launcher belongs to a program, for its name and icon. */
 static GDesktopAppInfo *
 find_by_program (const char *program)
@@ -102,17 +126,18 @@ find_by_program (const char *program)
   g_autofree char *plain = g_strconcat (base, ".desktop", NULL);
   GDesktopAppInfo *info = g_desktop_app_info_new (plain);
   GList *all, *l;
+  int best = 0;
 
   if (info != NULL)
     return info;
   all = g_app_info_get_all ();
-  for (l = all; l != NULL && info == NULL; l = l->next)
+  for (l = all; l != NULL; l = l->next)
     {
-      const char *executable = g_app_info_get_executable (l->data);
-      g_autofree char *other = executable ? g_path_get_basename (executable) : NULL;
+      int fits = G_IS_DESKTOP_APP_INFO (l->data) ? fit (l->data, base) : 0;
 
-      if (g_strcmp0 (other, base) == 0 && g_app_info_should_show (l->data))
-        info = g_object_ref (G_DESKTOP_APP_INFO (l->data));
+      if (fits > best)
+        g_set_object (&info, l->data);
+      best = MAX (best, fits);
     }
   g_list_free_full (all, g_object_unref);
   return info;
