@@ -124,6 +124,21 @@ find_parent_frame (MossWorkspace *self, MossFrame *frame)
   return NULL;
 }
 
+/* A window that would hang under the rail or the dock is asked to be smaller; what it can't or
+   won't do stays its own matter. */
+static void
+ask_to_fit (MossFrame *frame, const MossFrameRect *area)
+{
+  MossFrameRect *rect = moss_frame_rect (frame);
+  int title = moss_frame_get_title_height (frame);
+  int min_width, min_height, max_width, max_height;
+
+  moss_frame_get_size_limits (frame, &min_width, &min_height, &max_width, &max_height);
+  rect->width = MAX (MIN (rect->width, area->width), min_width);
+  rect->height = MAX (MIN (rect->height, area->height - title), min_height);
+  moss_frame_configure (frame, rect->width, rect->height, FALSE);
+}
+
 /* Finds a place for a window that has none: over its parent, else in the middle and a step
    further for each one that came before. */
 void
@@ -153,6 +168,8 @@ moss_workspace_place_new (MossWorkspace *self, MossFrame *frame)
     }
   rect->x = CLAMP (rect->x, area.x, MAX (area.x, area.x + area.width - width));
   rect->y = CLAMP (rect->y, 0, MAX (0, area.height - height));
+  if (width > area.width || height > area.height)
+    ask_to_fit (frame, &area);
   keep_on_screen (self, rect);
   *moss_frame_normal_rect (frame) = *rect;
   gtk_widget_queue_allocate (GTK_WIDGET (self));
