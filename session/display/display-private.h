@@ -711,6 +711,7 @@ struct _MossDisplay
   uint32_t drop_action;
   char *drop_mime_type;
   struct wl_list text_inputs;
+  pid_t one_window; /* a client that shows a whole screen in its window, or 0 */
   struct wl_list tokens;
   unsigned n_tokens;
 };

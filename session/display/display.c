@@ -115,6 +115,12 @@ moss_display_iterate (MossDisplay *display, int timeout_ms)
 }
 
 void
+moss_display_set_one_window (MossDisplay *display, pid_t pid)
+{
+  display->one_window = pid;
+}
+
+void
 moss_display_run (MossDisplay *display)
 {
   display->running = true;

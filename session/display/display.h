@@ -75,6 +75,10 @@ struct wl_event_loop *moss_display_get_event_loop (MossDisplay *display);
 /* For conformance suites and tests. */
 struct wl_display *moss_display_get_wl_display (MossDisplay *display);
 
+/* pid: a client (an X server) that shows a whole screen in one window; its screen is as large
+ * as a window can be. */
+void moss_display_set_one_window (MossDisplay *display, pid_t pid);
+
 /* Dispatches until moss_display_stop(). */
 void moss_display_run (MossDisplay *display);
 void moss_display_stop (MossDisplay *display);

@@ -10,14 +10,34 @@ whole_scale (const MossOutput *output)
   return (output->scale_120 + 119) / 120;
 }
 
+/* Logical pixels. An X server shows its screen in one window: as much as fits on the desktop. */
+static void
+get_size (MossDisplay *display, struct wl_resource *resource, int32_t *width, int32_t *height)
+{
+  const MossOutput *output = &display->output;
+  pid_t pid = 0;
+
+  wl_client_get_credentials (wl_resource_get_client (resource), &pid, NULL, NULL);
+  *width = output->width;
+  *height = output->height;
+  if (!display->one_window || pid != display->one_window)
+    return;
+  if (output->work_width > 0 && output->work_width < *width)
+    *width = output->work_width;
+  if (output->work_height > 0 && output->work_height < *height)
+    *height = output->work_height;
+}
+
 static void
 send_output (MossDisplay *display, struct wl_resource *resource)
 {
   MossOutput *output = &display->output;
   int version = wl_resource_get_version (resource);
-  int32_t width = (int64_t) output->width * output->scale_120 / 120;
-  int32_t height = (int64_t) output->height * output->scale_120 / 120;
+  int32_t width, height;
 
+  get_size (display, resource, &width, &height);
+  width = (int64_t) width * output->scale_120 / 120;
+  height = (int64_t) height * output->scale_120 / 120;
   wl_output_send_geometry (resource, 0, 0, output->width_mm, output->height_mm,
                            WL_OUTPUT_SUBPIXEL_UNKNOWN, "Moss", "Display",
                            WL_OUTPUT_TRANSFORM_NORMAL);
@@ -42,8 +62,11 @@ send_done (struct wl_resource *resource)
 static void
 send_xdg_output (MossDisplay *display, struct wl_resource *resource)
 {
+  int32_t width, height;
+
+  get_size (display, resource, &width, &height);
   zxdg_output_v1_send_logical_position (resource, 0, 0);
-  zxdg_output_v1_send_logical_size (resource, display->output.width, display->output.height);
+  zxdg_output_v1_send_logical_size (resource, width, height);
 }
 
 void

@@ -56,17 +56,19 @@ static const char *const fixed_env[] = {
   "WAYLAND_DISPLAY=wayland-0",
   "GLIBC_TUNABLES=" TUNABLES,
   "LD_BIND_NOW=1",
-  "GDK_BACKEND=wayland",
+  "DISPLAY=:0",
+  "GDK_BACKEND=wayland,x11",
   "GSK_RENDERER=cairo",
   "GSETTINGS_BACKEND=keyfile",
   "GIO_USE_VFS=local",
   "GTK_A11Y=none",
   "NO_AT_BRIDGE=1",
-  "QT_QPA_PLATFORM=wayland",
+  "QT_QPA_PLATFORM=wayland;xcb",
   "QT_WAYLAND_DISABLE_WINDOWDECORATION=0",
   "QT_XCB_GL_INTEGRATION=none",
   "QT_LINUX_ACCESSIBILITY_ALWAYS_ON=0",
-  "SDL_VIDEODRIVER=wayland",
+  "SDL_VIDEODRIVER=wayland,x11",
+  "SDL_AUDIODRIVER=dummy", /* there is no sound, which some take for a reason to end */
   "LIBGL_ALWAYS_SOFTWARE=1",
   "MOZ_ENABLE_WAYLAND=1",
   NULL
@@ -112,8 +114,6 @@ moss_spawn_make_env (const MossSandboxOptions *options)
         assignment = "SDL_VIDEODRIVER=x11";
       g_ptr_array_add (env, g_strdup (assignment));
     }
-  if (options->x11)
-    g_ptr_array_add (env, g_strdup ("DISPLAY=:0"));
   for (int i = 0; options->env[i] != NULL; i++)
     g_ptr_array_add (env, g_strdup (options->env[i]));
   for (int i = 0; default_env[i] != NULL; i++)
@@ -129,8 +129,6 @@ make_argv (const MossSandboxOptions *options)
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
   g_ptr_array_add (argv, g_strdup ("moss-init"));
-  if (options->x11)
-    g_ptr_array_add (argv, g_strdup ("--x11"));
   g_ptr_array_add (argv, g_strdup ("--cwd"));
   g_ptr_array_add (argv, g_strdup (options->cwd));
   g_ptr_array_add (argv, g_strdup ("--"));

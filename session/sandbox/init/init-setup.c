@@ -85,17 +85,30 @@ init_setup_files_as_root (void)
   prctl (PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
-int
-init_setup_control_socket (void)
+static int
+listen_at (const char *path, mode_t mode)
 {
-  struct sockaddr_un address = { AF_UNIX, INIT_CONTROL_SOCKET };
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-  unlink (INIT_CONTROL_SOCKET);
+  strncpy (address.sun_path, path, sizeof address.sun_path - 1);
+  unlink (path);
   if (fd >= 0 && bind (fd, (struct sockaddr *) &address, sizeof address) == 0
-      && chmod (INIT_CONTROL_SOCKET, 0600) == 0 && listen (fd, 16) == 0)
+      && chmod (path, mode) == 0 && listen (fd, 16) == 0)
     return fd;
   if (fd >= 0)
     close (fd);
   return -1;
+}
+
+int
+init_setup_control_socket (void)
+{
+  return listen_at (INIT_CONTROL_SOCKET, 0600);
+}
+
+int
+init_setup_x11_socket (void)
+{
+  return listen_at ("/tmp/.X11-unix/X0", 0666);
 }

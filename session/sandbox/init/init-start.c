@@ -176,26 +176,13 @@ init_start_bus (char *why, size_t why_size)
 }
 
 pid_t
-init_start_x11 (int *ready_fd, char *why, size_t why_size)
+init_start_x11 (int listen_fd, char *why, size_t why_size)
 {
   char number[16];
-  char *argv[] = { "Xwayland", ":0",         "-shm", "-noreset", "-nolisten",
-                   "tcp",      "-displayfd", number, NULL };
-  int ready[2];
-  pid_t pid;
+  char *argv[] = { "Xwayland", ":0", "-shm", "-noreset", "-listenfd", number, NULL };
 
-  if (pipe2 (ready, O_CLOEXEC) != 0)
-    {
-      snprintf (why, why_size, "starting Xwayland: %s", strerror (errno));
-      return -1;
-    }
-  snprintf (number, sizeof number, "%d", ready[1]);
-  pid = init_start (argv, "/", ready[1], why, why_size);
-  close (ready[1]);
-  if (pid < 0)
-    close (ready[0]);
-  *ready_fd = ready[0];
-  return pid;
+  snprintf (number, sizeof number, "%d", listen_fd);
+  return init_start (argv, "/", listen_fd, why, why_size);
 }
 
 void

@@ -31,7 +31,8 @@ typedef struct
   pid_t xwayland;
   pid_t app;
   int status; /* of app, once known */
-  bool x11;
+  int x11_fd; /* listens for X clients */
+  struct wl_event_source *x11_source; /* NULL: the X server looks after it */
   const char *cwd;
   char **argv;
 } Init;
@@ -70,6 +71,8 @@ app_has_processes (const Init *init)
   return found;
 }
 
+static void watch_x11 (Init *init);
+
 static int
 on_signal (int fd, uint32_t mask, void *data)
 {
@@ -87,7 +90,10 @@ on_signal (int fd, uint32_t mask, void *data)
       if (pid == init->bus)
         init->bus = -1;
       if (pid == init->xwayland)
-        init->xwayland = -1;
+        {
+          init->xwayland = -1;
+          watch_x11 (init);
+        }
     }
   if (init->app > 0 && !app_has_processes (init))
     _exit (init->status);
@@ -150,9 +156,7 @@ parse (Init *init, int argc, char **argv)
   init->cwd = INIT_HOME;
   for (; i < argc && strcmp (argv[i], "--") != 0; i++)
     {
-      if (strcmp (argv[i], "--x11") == 0)
-        init->x11 = true;
-      else if (strcmp (argv[i], "--cwd") == 0 && i + 1 < argc)
+      if (strcmp (argv[i], "--cwd") == 0 && i + 1 < argc)
         init->cwd = argv[++i];
       else
         return false;
@@ -181,46 +185,35 @@ open_display (Init *init)
   add_source (init, init_setup_control_socket (), on_connection);
 }
 
-typedef struct
-{
-  bool over;
-  bool ready;
-} X11Start;
-
+/* An X client waits at the door: it is let in as soon as the X server, which takes the door over,
+ * is there. Most apps speak Wayland and never come here. */
 static int
-on_x11_ready (int fd, uint32_t mask, void *data)
+on_x11_client (int fd, uint32_t mask, void *data)
 {
-  X11Start *start = data;
-  char number[16];
+  Init *init = data;
+  char why[256];
 
-  ssize_t n = read (fd, number, sizeof number);
-
-  /* It writes number and line end one by one and wants to get rid of both. */
-  start->ready = n > 0 && number[n - 1] == '\n';
-  start->over = n <= 0 || start->ready;
+  init->xwayland = init_start_x11 (fd, why, sizeof why);
+  if (init->xwayland < 0)
+    {
+      dprintf (STDERR_FILENO, "%s\n", why);
+      close (accept (fd, NULL, NULL));
+      return 0;
+    }
+  moss_display_set_one_window (init->display, init->xwayland);
+  wl_event_source_remove (init->x11_source);
+  init->x11_source = NULL;
   return 0;
 }
 
-/* Xwayland is a client of ours: while it starts, our loop must turn. */
 static void
-start_x11 (Init *init, char *why, size_t why_size)
+watch_x11 (Init *init)
 {
   struct wl_event_loop *loop = moss_display_get_event_loop (init->display);
-  struct wl_event_source *source;
-  X11Start start = { false, false };
-  int ready_fd = -1;
 
-  init->xwayland = init_start_x11 (&ready_fd, why, why_size);
-  if (init->xwayland < 0)
-    fail ("", why);
-  source = wl_event_loop_add_fd (loop, ready_fd, WL_EVENT_READABLE, on_x11_ready, &start);
-  for (int i = 0; i < 100 && !start.over; i++)
-    moss_display_iterate (init->display, 100);
-  if (source != NULL)
-    wl_event_source_remove (source);
-  close (ready_fd);
-  if (!start.ready)
-    fail ("Xwayland did not start", "");
+  if (init->x11_fd >= 0 && init->x11_source == NULL)
+    init->x11_source
+        = wl_event_loop_add_fd (loop, init->x11_fd, WL_EVENT_READABLE, on_x11_client, init);
 }
 
 int
@@ -244,8 +237,8 @@ main (int argc, char **argv)
   init.bus = init_start_bus (why, sizeof why);
   if (init.bus < 0)
     fail ("", why);
-  if (init.x11)
-    start_x11 (&init, why, sizeof why);
+  init.x11_fd = init_setup_x11_socket ();
+  watch_x11 (&init);
   init.app = init_start (init.argv, init.cwd, -1, why, sizeof why);
   if (init.app < 0)
     fail ("", why);

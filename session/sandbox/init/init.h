@@ -27,6 +27,8 @@ void init_setup_files_as_app (void);
 void init_setup_files_as_root (void);
 /* Listens where sandboxd connects; returns the fd or -1. */
 int init_setup_control_socket (void);
+/* Listens where X clients connect to display :0; returns the fd or -1. */
+int init_setup_x11_socket (void);
 
 /* ---- init-start.c -------------------------------------------------------------------- */
 
@@ -35,9 +37,8 @@ int init_setup_control_socket (void);
 pid_t init_start (char *const *argv, const char *cwd, int keep_fd, char *why, size_t why_size);
 /* Starts the private message bus and waits until it listens. */
 pid_t init_start_bus (char *why, size_t why_size);
-/* Starts an X server with one window for all its apps. ready_fd becomes readable when it
- * takes clients. */
-pid_t init_start_x11 (int *ready_fd, char *why, size_t why_size);
+/* Starts an X server with one window for all its apps, which takes clients from listen_fd. */
+pid_t init_start_x11 (int listen_fd, char *why, size_t why_size);
 /* Empties the app's log once it is large. */
 void init_trim_log (void);
 
