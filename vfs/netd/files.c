@@ -7,7 +7,7 @@
  * questions about files have empty answers, and what would change one is refused. */
 #define G_LOG_DOMAIN "moss-netd"
 
-#include "vfs/netd/netd.h"
+#include "vfs/netd/files-tree.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
@@ -101,6 +101,8 @@ on_handle_info (MossDBusFiles1 *files,
                                              _ ("That are too many paths at once."));
       return TRUE;
     }
+  if (files_tree_answer (netd, invocation))
+    return TRUE;
   g_variant_builder_init (&infos, G_VARIANT_TYPE ("aa{sv}"));
   for (guint i = 0; i < n; i++)
     g_variant_builder_add_value (&infos, g_variant_new ("a{sv}", NULL));
@@ -114,7 +116,7 @@ on_handle_versions (MossDBusFiles1 *files,
                     const char *path,
                     Netd *netd)
 {
-  return refuse (netd, invocation, path);
+  return files_tree_answer (netd, invocation) || refuse (netd, invocation, path);
 }
 
 static gboolean
@@ -124,7 +126,7 @@ on_handle_restore (MossDBusFiles1 *files,
                    guint64 version,
                    Netd *netd)
 {
-  return refuse (netd, invocation, path);
+  return files_tree_answer (netd, invocation) || refuse (netd, invocation, path);
 }
 
 static gboolean
@@ -134,7 +136,7 @@ on_handle_pin (MossDBusFiles1 *files,
                gboolean keep,
                Netd *netd)
 {
-  return refuse (netd, invocation, path);
+  return files_tree_answer (netd, invocation) || refuse (netd, invocation, path);
 }
 
 static gboolean

@@ -2,8 +2,8 @@
 /* Files that the kernel reads in place of asking us (FUSE passthrough).
  *
  * Policy: such a file is plaintext. It lies in a directory of the session's that is in memory
- * (tmpfs), mode 0600, and is made only of a file whose bytes are all here, that is opened for a
- * second time, that nobody writes, and that is worth it. What was there from another session is
+ * (tmpfs), mode 0600, and is made only of a file whose bytes are all here, that is opened for the
+ * third time, that nobody writes, and that is worth it. What was there from another session is
  * wiped at the start, all of it at the end. sandboxd tells the kernel (only root may).
  *
  * Rules of the kernel's, all of them per file: while one program has it open in this way, every
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define SIZE_MIN (128u << 10)
-#define OPENS_BEFORE 2
+#define OPENS_BEFORE 3
 #define CHUNK (1u << 20)
 #define LINGER_US (500 * G_TIME_SPAN_MILLISECOND)
 #define KNOWN_MAX 4096

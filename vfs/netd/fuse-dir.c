@@ -72,8 +72,8 @@ on_entry (const char *name, guint64 ino, guint32 mode, const MossTreeAttr *attr,
 
   if (attr != NULL && !is_dot)
     ops_fill_entry (attr, &entry);
-  entry.attr.st_ino = to_node (ino);
-  entry.attr.st_mode = mode;
+  else
+    entry.attr = (struct stat) { .st_ino = to_node (ino), .st_mode = mode };
   return dir_buffer_add (data, name, &entry, cookie);
 }
 

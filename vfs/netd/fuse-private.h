@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "vfs/netd/fuse-state.h"
+#include "vfs/netd/fuse-views.h"
 #include "vfs/netd/fuse.h"
 
 #include <errno.h>
@@ -138,8 +139,6 @@ void views_readdir (fuse_req_t request, fuse_ino_t node, gsize size, off_t offse
 gssize views_read (MossMount *mount, fuse_ino_t node, gpointer data, gsize size, off_t offset);
 int views_getxattr (MossMount *mount, fuse_ino_t node, const char *name, GBytes **value);
 int views_listxattr (MossMount *mount, fuse_ino_t node, GBytes **names);
-/* The path of a version below home, for Files1. Free with g_free(). */
-char *views_version_name (const char *name, const MossTreeVersion *version);
 
 /* fuse-backing.c */
 MountBacking *backing_new (MossMount *mount, const char *dir);

@@ -10,7 +10,7 @@
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "core/state.h"
-#include "vfs/netd/netd.h"
+#include "vfs/netd/home.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -245,6 +245,7 @@ export (Netd *netd, GError **error)
   relay_export (netd);
   identity_export (netd);
   pairing_export (netd);
+  home_start (netd);
   return g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (netd->interface),
                                            netd->bus, "/org/moss/Net", error) &&
          files_export (netd, error);
@@ -287,6 +288,7 @@ run (Netd *netd)
   g_main_loop_run (netd->loop);
   discovery_stop (netd);
   g_bus_unown_name (owner);
+  home_stop (netd);
   wind_up (netd);
 }
 

@@ -87,6 +87,7 @@ struct _Netd
   MossChain *chain;      /* nullable: of the identity that this device is alive in */
   guint slot;            /* this device's */
   PairingState *pairing;
+  struct _Home *home; /* home.c */
 };
 
 /* devices.c */
