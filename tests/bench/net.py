@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How fast /net is on one machine, beside gocryptfs and the plain disk, all three on the same disk in
+the same run, in turn.
+
+The whole of Moss serves it: moss-sandboxd as root, moss-session, moss-agent and moss-netd as an
+ordinary user, in mount namespaces of their own. "Cold" is after dropping the kernel's caches; what
+is cached was read three times before, a second ago at least. Writes OUT: one line of JSON a figure.
+
+net.py --build DIR --out FILE [--quick] [--rounds N]
+"""
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+USER = 65534
+ENV_MARK = "MOSS_BENCH_INSIDE"
+PASSWORD = "bench"
+CHUNK = 1 << 20
+NAMES = ["write-fsync", "read-cold", "read-cached", "randread-cold", "randread-cached", "create-3000",
+         "untar", "cat-tree", "ls-lR", "rm-r", "git-clone", "git-status"]
+
+
+def drop_caches():
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+        file.write("3")
+
+
+def as_user():
+    os.setgroups([])
+    os.setresgid(USER, USER, USER)
+    os.setresuid(USER, USER, USER)
+
+
+def run(argv, **options):
+    return subprocess.run(argv, check=True, preexec_fn=as_user, stdout=subprocess.DEVNULL, **options)
+
+
+class Moss:
+    """A person's /net."""
+
+    def __init__(self, build, top):
+        self.top, self.processes = top, []
+        self.runtime = os.path.join(top, "runtime")
+        os.mkdir(self.runtime)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.runtime], check=True)
+        self.bin = os.path.join(top, "bin")
+        os.mkdir(self.bin)
+        for name in ("session/manager/moss-session", "session/sandbox/moss-sandboxd", "session/cli/moss",
+                     "session/sandbox/init/moss-init", "core/moss-agent", "vfs/moss-netd"):
+            shutil.copy(os.path.join(build, name), self.bin)
+        self.state = os.path.join(top, "state")
+        for folder in (self.runtime, self.state):
+            os.makedirs(folder, exist_ok=True)
+            os.chown(folder, USER, USER)
+            os.chmod(folder, 0o700)
+        self.env = {"PATH": self.bin + ":/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": self.state,
+                    "XDG_RUNTIME_DIR": self.runtime, "XDG_DATA_HOME": self.state, "MOSS_NO_SHELL": "1",
+                    "MOSS_LIBEXECDIR": self.bin, "MOSS_STATE_DIR": self.state, "G_DEBUG": "fatal-warnings",
+                    "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
+                    "MOSS_SANDBOXD_SOCKET": top + "/run/sandboxd.sock"}
+        self.start()
+
+    def popen(self, name, argv, user=True):
+        with open(os.path.join(self.top, name + ".log"), "wb") as log:
+            self.processes.append(subprocess.Popen(
+                argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=as_user if user else None))
+
+    def start(self):
+        run_dir = os.path.join(self.top, "run")
+        self.popen("sandboxd", [self.bin + "/moss-sandboxd", "--run", run_dir, "--state", self.top + "/boxes",
+                                "--libexec", self.bin, "--allow-uid", str(USER)], user=False)
+        self.popen("bus", ["dbus-daemon", "--session", "--nofork", "--nopidfile",
+                           "--address=" + self.env["DBUS_SESSION_BUS_ADDRESS"]])
+        self.wait(lambda: os.path.exists(self.runtime + "/bus") and os.path.exists(run_dir + "/sandboxd.sock"))
+        self.popen("session", [self.bin + "/moss-session", "--no-shell", "--netd-option=--listen",
+                               "--netd-option=127.0.0.1", "--netd-option=--port", "--netd-option=0"])
+        self.wait(lambda: subprocess.run(
+            [self.bin + "/moss", "identity", "create", "me@example.org", "--no-passphrase"], env=self.env,
+            preexec_fn=as_user, capture_output=True, check=False).returncode == 0)
+        self.wait(lambda: os.path.ismount("/net"))
+        self.wait(lambda: os.path.isdir("/net/me@example.org"))
+
+    def wait(self, check):
+        end = time.monotonic() + 20
+        while not check():
+            if time.monotonic() > end:
+                for name in ("sandboxd", "session"):
+                    with open(os.path.join(self.top, name + ".log"), encoding="utf-8") as log:
+                        print(log.read(), file=sys.stderr)
+                sys.exit("net: /net does not come up")
+            time.sleep(0.1)
+
+    def netd_pid(self):
+        path = os.path.join(self.bin, "moss-netd")
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/exe") == path:
+                    return int(pid)
+            except OSError:
+                continue
+        return 0
+
+    def private_mib(self):
+        with open(f"/proc/{self.netd_pid()}/smaps_rollup", encoding="ascii") as file:
+            return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
+
+    def switches(self):
+        total = 0
+        for task in os.listdir(f"/proc/{self.netd_pid()}/task"):
+            with open(f"/proc/{self.netd_pid()}/task/{task}/status", encoding="ascii") as file:
+                total += sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
+        return total
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+            process.wait()
+        subprocess.run(["umount", "-l", self.runtime], check=False)
+
+
+class Gocryptfs:
+    def __init__(self, top):
+        self.cipher, self.plain = os.path.join(top, "cipher"), os.path.join(top, "plain")
+        for folder in (self.cipher, self.plain):
+            os.mkdir(folder)
+            os.chown(folder, USER, USER)
+        password = os.path.join(top, "password")
+        with open(password, "w", encoding="ascii") as file:
+            file.write(PASSWORD)
+        os.chmod(password, 0o644)
+        run(["gocryptfs", "-q", "-init", "-scryptn", "10", "-passfile", password, self.cipher])
+        run(["gocryptfs", "-q", "-passfile", password, self.cipher, self.plain])
+
+    def stop(self):
+        subprocess.run(["umount", "-l", self.plain], check=False)
+
+
+# --- what is measured -------------------------------------------------------------------------
+
+class Place:
+    """One of the three, and the times of what was done there."""
+
+    def __init__(self, name, folder, sources, quick):
+        self.name, self.folder, self.sources = name, folder, sources
+        self.size = (64 if quick else 256) << 20
+        self.reads = 2000 if quick else 8000
+        self.times = {}
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def measure(self, name, act):
+        """In a process of the user's, which says how long it took."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                as_user()
+                os.chdir(self.folder)
+                start = time.monotonic()
+                act()
+                os.write(writing, repr(time.monotonic() - start).encode())
+                os._exit(0)
+            except BaseException as error:  # the parent reports it
+                print(f"{self.name}: {name}: {error}", file=sys.stderr, flush=True)
+                os._exit(1)
+        os.close(writing)
+        text = os.read(reading, 100)
+        os.close(reading)
+        if os.waitpid(pid, 0)[1] != 0:
+            sys.exit(f"net: {self.name}: {name} failed")
+        if name:
+            self.times.setdefault(name, []).append(float(text))
+
+    def write_fsync(self):
+        block = random.randbytes(CHUNK)
+        fd = os.open("big", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
+        for number in range(self.size // CHUNK):
+            os.write(fd, number.to_bytes(8, "little") + block[8:])
+        os.fsync(fd)
+        os.close(fd)
+
+    def read(self):
+        buffer = bytearray(CHUNK)
+        fd = os.open("big", os.O_RDONLY)
+        while os.readv(fd, [buffer]):
+            pass
+        os.close(fd)
+
+    def randread(self):
+        chance, count = random.Random(1), self.size // 4096
+        fd = os.open("big", os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+        for _ in range(self.reads):
+            os.pread(fd, 4096, chance.randrange(count) * 4096)
+        os.close(fd)
+
+    def randread_cached(self):
+        for _ in range(4):
+            self.randread()
+
+    def create(self):
+        os.mkdir("many")
+        for number in range(3000):
+            fd = os.open(f"many/file-{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            os.write(fd, b"a small file\n" * 20)
+            os.close(fd)
+
+    def shell(self, *argv):
+        def act():
+            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           env={"PATH": os.environ["PATH"], "LANG": "C", "HOME": "/nonexistent",
+                                "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory",
+                                "GIT_CONFIG_VALUE_0": "*"})
+        return act
+
+    def round(self):
+        self.measure("write-fsync", self.write_fsync)
+        drop_caches()
+        self.measure("read-cold", self.read)
+        drop_caches()
+        self.measure("randread-cold", self.randread)
+        for _ in range(3):
+            self.measure("", self.read)
+        time.sleep(1.5)
+        for _ in range(3):
+            self.measure("read-cached", self.read)
+        for _ in range(3):
+            self.measure("randread-cached", self.randread_cached)
+        self.measure("create-3000", self.create)
+        self.measure("untar", self.shell("tar", "-xf", self.sources + ".tar"))
+        drop_caches()
+        self.measure("ls-lR", self.shell("ls", "-lR", "tree"))
+        drop_caches()
+        self.measure("cat-tree", self.shell("sh", "-c", "find tree -type f -print0 | xargs -0 cat"))
+        self.measure("git-clone", self.shell("git", "clone", "-q", "--no-local", self.sources + ".git", "clone"))
+        drop_caches()
+        self.measure("git-status", self.shell("git", "-C", "clone", "status", "--short"))
+        drop_caches()
+        self.measure("rm-r", self.shell("rm", "-r", "tree"))
+        self.measure("", self.shell("rm", "-rf", "clone", "many", "big"))
+
+
+def make_sources(top, quick):
+    """A tree of ordinary files and a git repository of them, the same for all."""
+    base = os.path.join(top, "sources")
+    tree = os.path.join(top, "tree")
+    os.mkdir(tree)
+    for name in ("linux", "glib-2.0", "x86_64-linux-gnu") if quick else ("",):
+        source = os.path.join("/usr/include", name)
+        if os.path.isdir(source):
+            shutil.copytree(source, os.path.join(tree, name or "include"), symlinks=True,
+                            ignore_dangling_symlinks=True)
+    subprocess.run(["tar", "-C", top, "-cf", base + ".tar", "tree"], check=True)
+    git = ["git", "-c", "user.name=Bench", "-c", "user.email=bench@example.org", "-C", tree]
+    for argv in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run(git + argv, check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", tree, base + ".git"], check=True)
+    subprocess.run(["chown", "-R", str(USER), base + ".git"], check=True)
+    os.chmod(base + ".tar", 0o644)
+    shutil.rmtree(tree)
+    return base
+
+
+def ratio_rows(places):
+    """Times of a round of one place by those of the same round of another."""
+    moss, other, plain = places["moss"], places["gocryptfs"], places["native"]
+
+    def row(name, one, two, goal, title):
+        values = [a / b for a, b in zip(one.times[name], two.times[name])]
+        return {"name": title, "value": round(statistics.median(values), 4), "unit": "ratio",
+                "better": "lower", "goal": goal, "n": len(values),
+                "ms": round(1000 * statistics.median(one.times[name]), 1),
+                "baseline": round(1000 * statistics.median(two.times[name]), 1)}
+    rows = [row(name, moss, other, 1, name + "-vs-gocryptfs") for name in NAMES]
+    rows.append(row("read-cached", moss, plain, 1.11, "read-cached-vs-native"))
+    rows.append(row("untar", moss, plain, 3, "untar-vs-native"))
+    return rows
+
+
+def measure(options, top):
+    sources = make_sources(top, options.quick)
+    moss, other = Moss(options.build, top), Gocryptfs(top)
+    plain = os.path.join(top, "native")
+    os.mkdir(plain)
+    os.chown(plain, USER, USER)
+    folders = {"moss": "/net/me@example.org", "gocryptfs": other.plain, "native": plain}
+    places = {name: Place(name, folder, sources, options.quick) for name, folder in folders.items()}
+    try:
+        for number in range(options.rounds or (2 if options.quick else 5)):
+            for place in places.values():
+                place.round()
+            print(f"  round {number + 1}: " + ", ".join(
+                f"{name} {places['moss'].times[name][-1] / places['gocryptfs'].times[name][-1]:.2f}"
+                for name in NAMES), flush=True)
+        rows = ratio_rows(places)
+        time.sleep(5)
+        before = moss.switches()
+        time.sleep(20)
+        rows.append({"name": "netd-idle-switches-unlinked", "value": round((moss.switches() - before) / 20, 3),
+                     "unit": "per second", "better": "lower", "goal": 0.1, "n": 1})
+        rows.append({"name": "netd-private-mib-after", "value": round(moss.private_mib(), 1), "unit": "MiB",
+                     "better": "lower", "goal": 60, "n": 1})
+        return rows
+    finally:
+        other.stop()
+        moss.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("net: needs root (drops caches, starts moss-sandboxd)")
+    if ENV_MARK not in os.environ:
+        os.environ[ENV_MARK] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
+                              *sys.argv])
+    top = tempfile.mkdtemp(prefix="moss-bench-net-", dir="/var/tmp")
+    os.chmod(top, 0o755)
+    try:
+        rows = measure(options, top)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    with open(options.out, "w", encoding="utf-8") as out:
+        for row in rows:
+            out.write(json.dumps(row) + "\n")
+            print(f"{row['name']:32} {row['value']:10} {row['unit']}  (goal {row['goal']})")
+
+
+if __name__ == "__main__":
+    main()
