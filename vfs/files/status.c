@@ -118,14 +118,13 @@ moss_files_view_conflicts (const MossFilesView *view)
 static char *
 say_syncing (GVariant *status)
 {
-  guint64 done = moss_files_get_number (status, "done");
-  guint64 total = moss_files_get_number (status, "total");
+  guint done = MIN (moss_files_get_number (status, "done"), G_MAXUINT - 1);
+  guint total = MIN (moss_files_get_number (status, "total"), G_MAXUINT);
 
   if (total == 0)
     return g_strdup (_ ("Syncing"));
   /* Translators: files, as in “Syncing 3 of 12” */
-  return g_strdup_printf (_ ("Syncing %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT),
-                          MIN (done + 1, total), total);
+  return g_strdup_printf (_ ("Syncing %u of %u"), MIN (done + 1, total), total);
 }
 
 static char *
