@@ -87,6 +87,13 @@ add_account (MossCloud *cloud, const char *home)
                                                      G_ACTION_GROUP (cloud->actions));
 }
 
+/* Programs that have the GIO module show /net by that; they would show it twice. */
+static gboolean
+is_wanted (void)
+{
+  return !g_file_test (MOSS_GIO_MODULE, G_FILE_TEST_EXISTS);
+}
+
 static void
 on_client_changed (MossFilesClient *client, MossCloud *cloud)
 {
@@ -101,7 +108,7 @@ on_client_changed (MossFilesClient *client, MossCloud *cloud)
       cloud_providers_provider_exporter_remove_account (cloud->provider, cloud->account);
       cloud->account = NULL;
     }
-  if (*home != '\0' && cloud->account == NULL)
+  if (*home != '\0' && cloud->account == NULL && is_wanted ())
     add_account (cloud, home);
   if (cloud->account == NULL)
     return;

@@ -9,7 +9,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "ui"))
-from desktop import BUILD, Desktop, Failed, Lines, run  # noqa: E402,F401
+from desktop import BUILD, SHOTS, Desktop, Failed, Lines, run  # noqa: E402,F401
 
 HOME = "/net/ada@home.test"
 SYNCED = "status {'state': <'synced'>, 'hosts': <[{'url': <'https://home.test'>, " \

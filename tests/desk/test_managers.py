@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import time
 
-from net import BUILD, DEVICES, HOME, SYNCED, Failed, Folders, Netd, private, run
+from net import BUILD, DEVICES, HOME, SHOTS, SYNCED, Failed, Folders, Netd, private, run
 from test_dialogs import desktop
 
 EXTENSIONS = "/usr/lib/x86_64-linux-gnu/nautilus/extensions-4"
+EXTENSION = os.path.join(BUILD, "vfs/nautilus/libmoss-nautilus.so")
 FILES = {"notes.txt": "{'state': <'conflict'>, 'hosts': <uint32 1>}",
          "map.png": "{'state': <'here'>, 'hosts': <uint32 2>, 'pinned': <true>}",
          "song.ogg": "{'state': <'elsewhere'>, 'bytes-missing': <uint64 12000000>, "
@@ -50,11 +51,11 @@ def window(on, name, seconds=20):
 
 
 def nautilus_shows_states():
-    if not shutil.which("nautilus"):
+    if not shutil.which("nautilus") or not os.path.exists(EXTENSION):
         return
     with desktop(locale="C.UTF-8") as on, Folders():
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", EXTENSIONS], check=True)
-        shutil.copy(os.path.join(BUILD, "vfs/nautilus/libmoss-nautilus.so"), EXTENSIONS)
+        shutil.copy(EXTENSION, EXTENSIONS)
         netd = Netd(on)
         fill(netd)
         manage(on)
@@ -103,8 +104,10 @@ def thunar_shows_it():
 def versions_come_back():
     for name, words, locale in (("light", ["--color-scheme=light"], "C.UTF-8"),
                                 ("dark", ["--color-scheme=dark"], "C.UTF-8"),
-                                ("arabic", [], "ar_EG.UTF-8")):
-        with desktop(locale=locale, environment={"LANGUAGE": locale[:2]}) as on:
+                                ("arabic", [], "ar")):
+        if name != "light" and not SHOTS:
+            continue
+        with desktop(environment={"LANGUAGE": "ar"} if locale == "ar" else None) as on:
             netd = Netd(on)
             netd.tell("mount %s mounted" % HOME, VERSIONS)
             manage(on)

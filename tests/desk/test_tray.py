@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tray item of /net: what it says, its menu, and what a person is told."""
 
+import glob
 import os
 import subprocess
 import time
@@ -124,6 +125,20 @@ def menu_does_what_it_says():
         tray.netd.calls.expect("Resolve ('%s/notes.txt', 'theirs')" % HOME)
 
 
+def account_in_sidebars():
+    """What libcloudproviders finds by the file in data/."""
+    if any(os.path.exists(os.path.join(folder, "libgiomoss.so")) for folder in glob.glob(
+            "/usr/lib/*/gio/modules")):
+        return  # then the module shows /net, and the account doesn't
+    with Tray() as tray:
+        objects = tray.call("/org/moss/CloudProvider",
+                            "org.freedesktop.DBus.ObjectManager.GetManagedObjects")
+        for word in ("'Name': <'ada@home.test'>", "'Path': <'%s'>" % HOME,
+                     "'StatusDetails': <'Everything is in sync'>"):
+            if word not in objects:
+                raise Failed("no %s in %s" % (word, objects))
+
+
 def survives_netd():
     """A netd that comes back within seconds makes no flicker; one that stays away hides it."""
     with Tray() as tray:
@@ -158,4 +173,5 @@ def tells_what_needs_a_person():
 
 
 if __name__ == "__main__":
-    run(says_what_is_going_on, menu_does_what_it_says, survives_netd, tells_what_needs_a_person)
+    run(says_what_is_going_on, menu_does_what_it_says, account_in_sidebars, survives_netd,
+        tells_what_needs_a_person)

@@ -9,10 +9,15 @@
 
 #include <string.h>
 
-/* MossGioMonitor: at most one mount, there while netd says that /net is mounted. This runs in
- * the main thread of every program that opens a file dialog: it waits for nothing, starts
+/* MossGioMonitor: at most one mount, there while netd says that /net is mounted; and in a sandbox,
+ * where nobody can be asked, while the table of mounts has it. This runs in the main thread of every program that opens a file dialog: it waits for nothing, starts
  * nothing and never looks at /net. It has a connection to the bus of its own, because the
  * shared one would end a program that doesn't use the bus itself when the bus goes away. */
+
+/* How long netd has to say something before the table is looked at. */
+#define PATIENCE_MS 300
+#define TABLE "/proc/self/mountinfo"
+#define TABLE_MAX (1 << 20)
 
 struct _MossGioMonitor
 {
@@ -22,6 +27,7 @@ struct _MossGioMonitor
   MossGioMount *mount;
   MossFilesClient *client;
   GCancellable *cancellable;
+  guint timer;
 };
 typedef struct _MossGioMonitor MossGioMonitor;
 typedef GVolumeMonitorClass MossGioMonitorClass;
@@ -101,9 +107,8 @@ remove_mount (MossGioMonitor *self)
 }
 
 static void
-add_mount (MossGioMonitor *self, const char *home, const char *icon)
+add_mount (MossGioMonitor *self, const char *home, const char *name, const char *icon)
 {
-  g_autofree char *name = moss_files_home_name (home);
   g_autoptr (MossGioMount) mount = moss_gio_mount_new (home, name, icon);
 
   swap (self, g_object_ref (mount));
@@ -122,8 +127,13 @@ on_client_changed (MossFilesClient *client, MossGioMonitor *self)
 
   if (mount != NULL && (!there || strcmp (moss_gio_mount_get_home (mount), home) != 0))
     remove_mount (self);
+  g_clear_handle_id (&self->timer, g_source_remove);
   if (there && self->mount == NULL)
-    add_mount (self, home, icon);
+    {
+      g_autofree char *name = moss_files_home_name (home);
+
+      add_mount (self, home, name, icon);
+    }
   else if (there && moss_gio_mount_set_icon (self->mount, icon))
     {
       g_signal_emit_by_name (self, "mount-changed", self->mount);
@@ -145,6 +155,39 @@ on_connected (GObject *source, GAsyncResult *result, gpointer data)
     }
   self->client = moss_files_client_new (bus);
   g_signal_connect (self->client, "changed", G_CALLBACK (on_client_changed), self);
+}
+
+/* A line is "36 35 0:51 / /net rw,nosuid - fuse.moss moss rw,…" (proc(5)). */
+static gboolean
+is_in_table (void)
+{
+  g_autofree char *table = NULL;
+  g_auto (GStrv) lines = NULL;
+  gsize length;
+
+  if (!g_file_get_contents (TABLE, &table, &length, NULL) || length > TABLE_MAX)
+    return FALSE;
+  lines = g_strsplit (table, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      g_auto (GStrv) fields = g_strsplit (lines[i], " ", 6);
+
+      if (g_strv_length (fields) == 6 && strcmp (fields[4], "/net") == 0
+          && strstr (fields[5], " - fuse.moss ") != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+on_patience_lost (gpointer data)
+{
+  MossGioMonitor *self = data;
+
+  self->timer = 0;
+  if (self->mount == NULL && is_in_table ())
+    add_mount (self, "/net", "/net", moss_files_state_icon (MOSS_FILES_NONE));
+  return G_SOURCE_REMOVE;
 }
 
 /* NULL: there is no bus, and none is started. */
@@ -170,6 +213,7 @@ moss_gio_monitor_dispose (GObject *object)
 
   g_cancellable_cancel (self->cancellable);
   g_clear_object (&self->cancellable);
+  g_clear_handle_id (&self->timer, g_source_remove);
   if (self->client != NULL)
     g_signal_handlers_disconnect_by_data (self->client, self);
   g_clear_object (&self->client);
@@ -220,6 +264,7 @@ moss_gio_monitor_init (MossGioMonitor *self)
   g_mutex_init (&self->lock);
   self->cancellable = g_cancellable_new ();
   moss_gio_vfs_teach (g_vfs_get_default ());
+  self->timer = g_timeout_add (PATIENCE_MS, on_patience_lost, self);
   if (address == NULL)
     return;
   g_main_context_push_thread_default (NULL);
