@@ -293,13 +293,11 @@ moss_move_own (MossManager *manager, const char *move, GVariant **answer, GError
 /* ---- recovery ------------------------------------------------------------------------ */
 
 static void
-show_on_its_way (MossManager *manager, const MossMoveRow *row, gboolean to_there)
+set_on_its_way (MossManager *manager, const MossMoveRow *row, gboolean to_there)
 {
   g_autofree char *device = moss_net_device_name (manager->net, row->peer);
   g_autofree char *text = NULL;
 
-  if (!moss_registry_has (manager->registry, row->sandbox))
-    return;
   text = g_strdup_printf (to_there
                              ? _("On its way to %s. It goes on as soon as both are connected.")
                              : _("On its way from %s. It comes as soon as both are connected."),
@@ -307,6 +305,20 @@ show_on_its_way (MossManager *manager, const MossMoveRow *row, gboolean to_there
   moss_registry_set (manager->registry, row->sandbox, "state",
                      g_variant_new_string ("on-its-way"), "device",
                      g_variant_new_string (row->peer), "text", g_variant_new_string (text), NULL);
+}
+
+/* Unless it went on while we asked in vain: the other side may have got through to us. */
+static void
+show_on_its_way (MossManager *manager, const MossMoveRow *row, gboolean to_there)
+{
+  g_autoptr (GCancellable) claim
+      = moss_registry_claim (manager->registry, row->sandbox, TRUE, NULL);
+  g_autoptr (MossMoveRow) now = moss_state_last_move (manager->state, row->sandbox);
+
+  if (now != NULL && g_str_equal (now->move, row->move) && !moss_move_state_is_final (now->state)
+      && moss_registry_has (manager->registry, row->sandbox))
+    set_on_its_way (manager, row, to_there);
+  moss_registry_release (manager->registry, row->sandbox);
 }
 
 static void
