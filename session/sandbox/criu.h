@@ -61,10 +61,12 @@ typedef struct
  * cgroup_dirfd is the cgroup v2 directory that holds just this sandbox.
  * before_freeze is called right before CRIU stops the tasks (the display detaches there);
  * config->stopped as soon as the last task was stopped, and config->frozen as soon as
- * everything is dumped and frozen. The layer must be exported in the latter and not later: names that CRIU gave to files that have none (link remaps)
+ * everything is dumped and frozen. The layer must be exported in the latter and not later:
+ * names that CRIU gave to files that have none (link remaps)
  * stand in the file tree only until it returns; moss_criu_has_remaps() says whether there are
  * any, and without them the layer is the same from config->stopped on. TRUE: the images are
- * complete and the tasks are frozen by cgroup.freeze (the caller writes 0 to let them run on, or kills
+ * complete and the tasks are frozen by cgroup.freeze (the caller writes 0 to let them run on,
+ * or kills
  * them). FALSE: they run on, and error says why in a sentence. Blocks; any thread. stats
  * may be NULL. */
 gboolean moss_criu_dump (const MossCriuConfig *config,
