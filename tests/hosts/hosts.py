@@ -221,7 +221,7 @@ class Machine:
         self.name = name
         lab.machines[name] = self
         self.address = ADDRESSES[name]
-        self.uid = roots.USERS.get(name, 1003)
+        self.uid = roots.USERS.get(name, roots.USERS["laptop"])  # others have its root
         self.started = []
         self.root_dir = os.path.join(lab.folder, name)
         self.logs = os.path.join(lab.folder, name + "-logs")
