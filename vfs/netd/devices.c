@@ -180,6 +180,21 @@ device_remember_address (Device *device, const char *address)
     devices_save (device->netd);
 }
 
+/* As the last to be tried; says whether it was not known. */
+gboolean
+device_add_address (Device *device, const char *address)
+{
+  for (guint i = 0; i < device->addresses->len; i++)
+    if (strcmp (g_ptr_array_index (device->addresses, i), address) == 0)
+      return FALSE;
+  if (device->addresses->len >= ADDRESSES_MAX)
+    return FALSE;
+  g_ptr_array_add (device->addresses, g_strdup (address));
+  if (device->paired)
+    devices_save (device->netd);
+  return TRUE;
+}
+
 /* Returns: (transfer none) (nullable) */
 Device *
 device_pin (Netd *netd, const char *id, const char *address)

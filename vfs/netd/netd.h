@@ -14,6 +14,8 @@
 
 /* Between devices of one identity: body ay, the chain; answer (s): what became of it. */
 #define IDENTITY_CHAIN_METHOD "identity.chain"
+/* Likewise: body a(sas), where others of them were reached; answer (). */
+#define WHERE_METHOD "identity.where"
 
 typedef struct _Netd Netd;
 typedef struct _PairingState PairingState;
@@ -99,6 +101,7 @@ Device *device_pin (Netd *netd, const char *id, const char *address);
 void device_unpin (Device *device);
 void device_free (gpointer data);
 void device_remember_address (Device *device, const char *address);
+gboolean device_add_address (Device *device, const char *address);
 void device_set_state (Device *device, DeviceState state, const char *reason);
 void device_changed (Device *device);
 const char *device_best_address (Device *device);
@@ -145,6 +148,10 @@ void identity_greet (Netd *netd, Device *device);
 void identity_call (Netd *netd, MossLink *link, guint64 request, GVariant *body);
 gboolean identity_has_revoked (MossChain *chain, const char *id);
 gboolean identity_has_member (MossChain *chain, const char *id);
+
+/* where.c */
+void where_tell (Netd *netd);
+void where_call (Netd *netd, MossLink *link, guint64 request, GVariant *body);
 
 /* joining.c */
 gboolean joining_save (Netd *netd,

@@ -289,6 +289,7 @@ on_greeted (MossLink *link, const MossHello *hello, gpointer user_data)
   device_changed (device);
   status_greet (netd, link);
   identity_greet (netd, device);
+  where_tell (netd);
 }
 
 static void

@@ -121,6 +121,11 @@ relay_call (MossLink *link,
   GCancellable *cancellable;
   Incoming *incoming;
 
+  if (g_str_equal (method, WHERE_METHOD))
+    {
+      where_call (netd, link, request, body);
+      return;
+    }
   if (g_str_equal (method, IDENTITY_CHAIN_METHOD))
     {
       identity_call (netd, link, request, body);
