@@ -14,6 +14,7 @@
 typedef struct
 {
   GHashTable *live;
+  MossKeeping *keeping;
   gint64 before; /* objects added earlier may go */
   GArray *dead;  /* MossId */
   GArray *kept;  /* MossEntry */
@@ -26,6 +27,7 @@ count_entry (const MossEntry *entry, gpointer user_data)
   Census *census = user_data;
 
   if (g_hash_table_contains (census->live, &entry->record.id) ||
+      moss_keeping_has (census->keeping, &entry->record.id) ||
       entry->record.added >= census->before)
     {
       g_array_append_val (census->kept, *entry);
@@ -47,6 +49,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Census, clear_census)
 static gboolean
 take_census (MossStore *store,
              MossPack *pack,
+             MossKeeping *keeping,
              gint64 before,
              Census *census,
              GError **error)
@@ -57,6 +60,7 @@ take_census (MossStore *store,
   census->live = moss_index_live_ids (store->index, error);
   if (census->live == NULL)
     return FALSE;
+  census->keeping = keeping;
   census->before = before;
   census->dead = g_array_new (FALSE, FALSE, sizeof (MossId));
   census->kept = g_array_new (FALSE, FALSE, sizeof (MossEntry));
@@ -152,7 +156,8 @@ start_new_pack (MossStore *store)
  * @max_bytes: about how much may be copied in this call; call again for more
  * @freed_bytes: (out): room that was given back to the file system
  *
- * Not twice at a time. Slow (the disk); any thread.
+ * Keepers (moss_store_add_keeper()) are asked first; while one of them isn't there nothing is
+ * collected. Not twice at a time. Slow (the disk); any thread.
  */
 gboolean
 moss_store_collect (MossStore *store,
@@ -163,9 +168,19 @@ moss_store_collect (MossStore *store,
 {
   g_autoptr (GPtrArray) packs = NULL;
   gint64 before = moss_clock_now_us () / G_USEC_PER_SEC - grace_s + 1;
+  g_autoptr (MossKeeping) keeping = NULL;
+  GError *local = NULL;
   guint64 copied = 0;
 
   *freed_bytes = 0;
+  keeping = moss_store_ask_keepers (store, &local);
+  if (local != NULL)
+    {
+      g_propagate_error (error, local);
+      return FALSE;
+    }
+  if (keeping == NULL)
+    return TRUE;
   start_new_pack (store);
   packs = full_packs (store);
   for (guint i = 0; i < packs->len && copied < max_bytes; i++)
@@ -173,7 +188,7 @@ moss_store_collect (MossStore *store,
       MossPack *pack = g_ptr_array_index (packs, i);
       g_auto (Census) census = { 0 };
 
-      if (!take_census (store, pack, before, &census, error))
+      if (!take_census (store, pack, keeping, before, &census, error))
         return FALSE;
       if (census.kept_bytes > pack->size / 2)
         continue;

@@ -30,6 +30,7 @@ typedef enum
   DROP_ROOT,
   GET_ROOT,
   ALL_ROOTS,
+  ROOT_NAMES,
   LIST_AFTER,
   TOTAL,
   N_STATEMENTS
@@ -54,6 +55,7 @@ static const char *const sql[N_STATEMENTS] = {
   [DROP_ROOT] = "DELETE FROM roots WHERE name = ?",
   [GET_ROOT] = "SELECT ids FROM roots WHERE name = ?",
   [ALL_ROOTS] = "SELECT ids FROM roots",
+  [ROOT_NAMES] = "SELECT name FROM roots WHERE substr (name, 1, ?2) = ?1",
   [LIST_AFTER] = "SELECT id, pack, offset, length, dedup, added FROM objects WHERE id > ?"
                  " ORDER BY id LIMIT ?",
   [TOTAL] = "SELECT count (*), coalesce (sum (length), 0) FROM objects",
@@ -453,4 +455,20 @@ moss_index_live_ids (MossIndex *index, GError **error)
   if (result != SQLITE_DONE && !fail (index, result, error))
     return NULL;
   return g_steal_pointer (&live);
+}
+
+/* Returns: (transfer full) (element-type utf8): names of roots that begin with @prefix */
+GPtrArray *
+moss_index_list_roots (MossIndex *index, const char *prefix)
+{
+  sqlite3_stmt *statement = index->statements[ROOT_NAMES];
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+
+  sqlite3_bind_text (statement, 1, prefix, -1, SQLITE_STATIC);
+  sqlite3_bind_int (statement, 2, strlen (prefix));
+  while (sqlite3_step (statement) == SQLITE_ROW)
+    g_ptr_array_add (names, g_strdup ((const char *) sqlite3_column_text (statement, 0)));
+  sqlite3_reset (statement);
+  sqlite3_clear_bindings (statement);
+  return names;
 }

@@ -62,4 +62,5 @@ gboolean moss_index_set_root (MossIndex *index,
                               gsize count,
                               GError **error);
 GBytes *moss_index_get_root (MossIndex *index, const char *name);
+GPtrArray *moss_index_list_roots (MossIndex *index, const char *prefix);
 GHashTable *moss_index_live_ids (MossIndex *index, GError **error);

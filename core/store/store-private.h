@@ -14,6 +14,7 @@ struct _MossStore
   gboolean rebuilding; /* while it is opened: the index was lost */
   guint8 dedup_key[MOSS_KEY_BYTES];
   MossIndex *index;
+  GPtrArray *keepers; /* Keeper */
   GHashTable *packs; /* number → MossPack */
   MossPack *current; /* nullable, owned by packs */
   guint last_pack;
@@ -32,3 +33,11 @@ gboolean moss_store_append_locked (MossStore *store,
                                    MossEntry *entry,
                                    GError **error);
 gboolean moss_store_flush_locked (MossStore *store, GError **error);
+
+/* keep.c */
+#define MOSS_KEEPER_PREFIX "keeper:"
+void moss_store_free_keeper (gpointer keeper);
+MossKeeping *moss_store_ask_keepers (MossStore *store, GError **error);
+gboolean moss_keeping_has (MossKeeping *keeping, const MossId *id);
+void moss_keeping_free (MossKeeping *keeping);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossKeeping, moss_keeping_free)

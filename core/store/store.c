@@ -217,7 +217,7 @@ load_packs (MossStore *store, GError **error)
 }
 
 static MossStore *
-open_store (const char *dir, gboolean blind, GError **error)
+open_store (const char *dir, guint suite, gboolean blind, GError **error)
 {
   g_autoptr (MossStore) store = g_new0 (MossStore, 1);
 
@@ -225,7 +225,8 @@ open_store (const char *dir, gboolean blind, GError **error)
   g_mutex_init (&store->lock);
   store->dir = g_strdup (dir);
   store->lock_fd = -1;
-  store->suite = MOSS_SUITE_SODIUM;
+  store->suite = suite;
+  store->keepers = g_ptr_array_new_with_free_func (moss_store_free_keeper);
   store->packs =
       g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) moss_pack_unref);
   store->pending = g_hash_table_new_full (moss_id_hash, moss_id_equal, NULL, g_free);
@@ -235,8 +236,8 @@ open_store (const char *dir, gboolean blind, GError **error)
       fail (dir, "made", error);
       return NULL;
     }
-  if (!moss_crypto_init (error) || !take_lock (store, error) ||
-      (!blind && !load_dedup_key (store, error)))
+  if (!moss_crypto_init (error) || !moss_suite_known (suite, error) ||
+      !take_lock (store, error) || (!blind && !load_dedup_key (store, error)))
     return NULL;
   store->index = open_index (store, error);
   if (store->index == NULL || !moss_index_begin (store->index, FALSE, error))
@@ -260,7 +261,17 @@ open_store (const char *dir, gboolean blind, GError **error)
 MossStore *
 moss_store_open (const char *dir, GError **error)
 {
-  return open_store (dir, FALSE, error);
+  return moss_store_open_with_suite (dir, MOSS_SUITE_SODIUM, error);
+}
+
+/**
+ * moss_store_open_with_suite:
+ * @suite: of the objects that are made; those of other suites are read as well
+ */
+MossStore *
+moss_store_open_with_suite (const char *dir, guint suite, GError **error)
+{
+  return open_store (dir, suite, FALSE, error);
 }
 
 /**
@@ -272,7 +283,7 @@ moss_store_open (const char *dir, GError **error)
 MossStore *
 moss_store_open_blind (const char *dir, GError **error)
 {
-  return open_store (dir, TRUE, error);
+  return open_store (dir, MOSS_SUITE_SODIUM, TRUE, error);
 }
 
 MossStore *
@@ -296,6 +307,7 @@ moss_store_unref (MossStore *store)
   g_hash_table_unref (store->pending_dedup);
   g_hash_table_unref (store->pending);
   g_hash_table_unref (store->packs);
+  g_ptr_array_unref (store->keepers);
   if (store->lock_fd >= 0)
     close (store->lock_fd);
   moss_crypto_wipe (store->dedup_key, sizeof store->dedup_key);

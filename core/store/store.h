@@ -20,6 +20,7 @@ typedef struct
 typedef void (*MossStoreMade) (const MossId *id, GBytes *sealed, gpointer user_data);
 
 MossStore *moss_store_open (const char *dir, GError **error);
+MossStore *moss_store_open_with_suite (const char *dir, guint suite, GError **error);
 MossStore *moss_store_open_blind (const char *dir, GError **error);
 /* By which key (32 bytes) equal content is found again from now on. */
 void moss_store_set_dedup_key (MossStore *store, const guint8 *key);
@@ -82,10 +83,30 @@ gboolean moss_store_set_root (MossStore *store,
                               gsize count,
                               GError **error);
 GBytes *moss_store_get_root (MossStore *store, const char *name);
+
+typedef struct _MossKeeping MossKeeping;
+typedef gboolean (*MossStoreKeep) (MossKeeping *keeping, gpointer user_data, GError **error);
+void moss_keeping_add (MossKeeping *keeping, const MossId *id);
+gboolean moss_store_add_keeper (MossStore *store,
+                                const char *name,
+                                MossStoreKeep keep,
+                                gpointer user_data,
+                                GError **error);
+void moss_store_remove_keeper (MossStore *store, const char *name);
+gboolean moss_store_forget_keeper (MossStore *store, const char *name, GError **error);
+
 gboolean moss_store_collect (MossStore *store,
                              gint64 grace_s,
                              guint64 max_bytes,
                              guint64 *freed_bytes,
                              GError **error);
+
+typedef void (*MossStoreDamaged) (const MossId *id, gpointer user_data);
+gboolean moss_store_scrub (MossStore *store,
+                           MossId *after,
+                           guint64 max_bytes,
+                           MossStoreDamaged damaged,
+                           gpointer user_data,
+                           GError **error);
 
 G_END_DECLS
