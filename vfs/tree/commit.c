@@ -647,6 +647,10 @@ commit_root (MossTree *tree,
     g_hash_table_replace (head->records, g_memdup2 (device, 32), g_bytes_ref (bytes));
   if (record != NULL)
     g_hash_table_replace (head->records, g_memdup2 (root.device, 32), g_bytes_ref (record));
+  if (record != NULL)
+    memcpy (head->current, root.device, 32);
+  if (theirs != NULL && moss_tree_root_parse (theirs, &other, NULL) && !sign)
+    memcpy (head->current, other.device, 32);
   if (theirs != NULL && moss_tree_root_parse (theirs, &other, NULL))
     g_hash_table_replace (head->records, g_memdup2 (other.device, 32), g_bytes_ref (theirs));
   g_mutex_lock (&tree->lock);
@@ -659,7 +663,10 @@ commit_root (MossTree *tree,
   tree->number = number;
   tree->last_time_us = head->time_us;
   memcpy (tree->last_id, head->last_id, 32);
+  memcpy (tree->current, head->current, 32);
   tree->orphans_ref = *orphans;
+  tree->mark_epoch = epoch;
+  tree->mark_skip = skip;
   g_array_set_size (tree->seen, 0);
   g_array_append_vals (tree->seen, seen->data, seen->len);
   g_hash_table_unref (tree->records);

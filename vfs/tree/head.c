@@ -85,6 +85,7 @@ encode (const Head *head)
   moss_put_bytes (out, &head->orphans, sizeof head->orphans);
   moss_put_number (out, head->number, 8);
   moss_put_bytes (out, head->last_id, sizeof head->last_id);
+  moss_put_bytes (out, head->current, sizeof head->current);
   moss_put_number (out, head->time_us, 8);
   moss_put_number (out, head->epoch, 8);
   moss_put_number (out, head->skip, 4);
@@ -117,6 +118,7 @@ decode (const guint8 *bytes, gsize length)
   moss_read_into (&reader, &head->orphans, sizeof head->orphans);
   head->number = moss_read_number (&reader, 8);
   moss_read_into (&reader, head->last_id, sizeof head->last_id);
+  moss_read_into (&reader, head->current, sizeof head->current);
   head->time_us = moss_read_number (&reader, 8);
   head->epoch = moss_read_number (&reader, 8);
   head->skip = moss_read_number (&reader, 4);

@@ -27,7 +27,7 @@ static void
 touch_inode (MossTree *tree, Inode *inode, gint64 time_ns)
 {
   inode->ctime_ns = time_ns;
-  tree_touch (tree, inode, INODE_ATTR);
+  tree_touch (tree, inode, 0);
 }
 
 static void

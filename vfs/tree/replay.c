@@ -268,7 +268,7 @@ replay_xattr (MossTree *tree, guint64 ino, MossReader *reader)
   if (g_hash_table_size (inode->extra->xattrs) > 0)
     inode->flags |= INODE_XATTRS;
   inode->ctime_ns = time_ns;
-  tree_touch (tree, inode, INODE_ATTR);
+  tree_touch (tree, inode, 0);
   return TRUE;
 }
 

@@ -425,9 +425,26 @@ same_item (const MossItem *a, const MossItem *b)
          memcmp (a->value, b->value, a->value_length) == 0;
 }
 
-/* Goes into blocks until both stand at items, skipping blocks that are the same. */
 static gboolean
-align (MossCursor *a, MossCursor *b, GError **error)
+tell_block (MossCursor *b, MossBlockFunc block, gpointer user_data)
+{
+  MossRef ref;
+
+  if (block == NULL)
+    return TRUE;
+  moss_item_ref (moss_cursor_item (b), &ref);
+  return block (&ref, user_data);
+}
+
+/* Goes into blocks until both stand at items, skipping blocks that are the same. *@stopped: the
+ * caller wants no more. */
+static gboolean
+align (MossCursor *a,
+       MossCursor *b,
+       MossBlockFunc block,
+       gpointer user_data,
+       gboolean *stopped,
+       GError **error)
 {
   while (a->depth > 0 || b->depth > 0)
     {
@@ -445,7 +462,12 @@ align (MossCursor *a, MossCursor *b, GError **error)
         }
       if (a_level >= b_level && !moss_cursor_down (a, error))
         return FALSE;
-      if (b_level >= a_level && !moss_cursor_down (b, error))
+      if (b_level < a_level)
+        continue;
+      *stopped = !tell_block (b, block, user_data);
+      if (*stopped)
+        return TRUE;
+      if (!moss_cursor_down (b, error))
         return FALSE;
     }
   return TRUE;
@@ -455,14 +477,17 @@ gboolean
 moss_table_diff (MossTable *table,
                  const MossRef *a,
                  const MossRef *b,
+                 MossBlockFunc block,
                  MossDiffFunc each,
                  gpointer user_data,
                  GError **error)
 {
   g_auto (MossCursor) left = { 0 };
   g_auto (MossCursor) right = { 0 };
+  gboolean stopped = FALSE;
 
-  if (moss_id_equal (&a->id, &b->id))
+  if (moss_id_equal (&a->id, &b->id) ||
+      (block != NULL && !moss_table_is_empty (b) && !block (b, user_data)))
     return TRUE;
   if (!moss_cursor_start (&left, table, a, error) ||
       !moss_cursor_start (&right, table, b, error))
@@ -472,8 +497,10 @@ moss_table_diff (MossTable *table,
       const MossItem *x, *y;
       int order;
 
-      if (!align (&left, &right, error))
+      if (!align (&left, &right, block, user_data, &stopped, error))
         return FALSE;
+      if (stopped)
+        return TRUE;
       x = moss_cursor_item (&left);
       y = moss_cursor_item (&right);
       if (x == NULL && y == NULL)

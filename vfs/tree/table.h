@@ -90,9 +90,12 @@ gboolean moss_table_each (MossTable *table,
 
 /* Keys that differ: @a or @b is NULL where there is none. FALSE stops (no error). */
 typedef gboolean (*MossDiffFunc) (const MossItem *a, const MossItem *b, gpointer user_data);
+/* A block of b that a hasn't at that place, before it is read. */
+typedef gboolean (*MossBlockFunc) (const MossRef *ref, gpointer user_data);
 gboolean moss_table_diff (MossTable *table,
                           const MossRef *a,
                           const MossRef *b,
+                          MossBlockFunc block,
                           MossDiffFunc each,
                           gpointer user_data,
                           GError **error);

@@ -100,6 +100,7 @@ struct _MossTree
   MossTreeConfig config;
   char *dir;
   MossTable *table;
+  MossTable *local; /* the same, never fetches */
   MossJournal *journal;
   guint8 local_key[MOSS_KEY_BYTES]; /* of journal and heads */
   guint8 hash_key[16];
@@ -111,6 +112,8 @@ struct _MossTree
   guint32 head_generation; /* of the key that local_key comes from */
   int heads_fd;
   MossRef orphans_ref;
+  guint64 mark_epoch; /* from where the journal is to be replayed on base */
+  guint32 mark_skip;
 
   GMutex lock;
   GCond room;   /* dirty bytes went down, or the gate opened */
@@ -127,6 +130,7 @@ struct _MossTree
   GArray *seen;        /* Seen, by slot: what base holds of each device */
   GHashTable *records; /* device (32 bytes) → GBytes: newest signed root */
   guint8 last_id[MOSS_HASH_BYTES]; /* of my last signed root */
+  guint8 current[32];              /* device whose record is of base; zeros: none */
   gint64 last_time_us;             /* of the last root: they never go back */
   guint64 next_ino, reserved_ino;
   guint32 generation;
@@ -319,6 +323,7 @@ typedef struct
   MossRef orphans; /* id of zeros: none */
   guint64 number;
   guint8 last_id[MOSS_HASH_BYTES];
+  guint8 current[32]; /* device whose record says exactly what table is; zeros: none */
   gint64 time_us;
   guint64 epoch;
   guint32 skip;

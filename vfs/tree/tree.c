@@ -16,6 +16,7 @@ enum
   FIRST_BUCKETS = 1024,
   FIRST_INO = 16,
   FIRST_RETENTION_S = 60,
+  LOCAL_CACHE_BYTES = 512 * 1024,
 };
 
 static void
@@ -25,6 +26,7 @@ tree_free (MossTree *tree)
     tree_forget_all (tree);
   g_clear_pointer (&tree->journal, moss_journal_free);
   g_clear_pointer (&tree->table, moss_table_free);
+  g_clear_pointer (&tree->local, moss_table_free);
   plain_free (tree);
   g_array_unref (tree->seen);
   g_hash_table_unref (tree->records);
@@ -90,6 +92,8 @@ tree_new (const MossTreeConfig *config)
   tree->plain = g_hash_table_new (moss_id_hash, moss_id_equal);
   tree->table = moss_table_new (config->store, config->tree_id, config->callbacks.fetch,
                                 config->user_data);
+  tree->local = moss_table_new (config->store, config->tree_id, NULL, NULL);
+  tree->local->cache_max = LOCAL_CACHE_BYTES;
   tree->next_retention_us = g_get_monotonic_time () + FIRST_RETENTION_S * G_USEC_PER_SEC;
   return tree;
 }
@@ -149,6 +153,7 @@ load_head (MossTree *tree, guint64 *epoch, guint32 *skip, GError **error)
   tree->number = head->number;
   tree->last_time_us = head->time_us;
   memcpy (tree->last_id, head->last_id, 32);
+  memcpy (tree->current, head->current, 32);
   tree->next_ino = MAX (head->next_ino, FIRST_INO);
   g_array_append_vals (tree->seen, head->seen->data, head->seen->len);
   g_hash_table_unref (tree->records);
@@ -169,6 +174,8 @@ load (MossTree *tree, gboolean fresh_mount, GError **error)
 
   if (!load_head (tree, &epoch, &skip, error))
     return FALSE;
+  tree->mark_epoch = epoch;
+  tree->mark_skip = skip;
   tree->journal = moss_journal_open (tree->dir, tree->config.tree_id, tree->config.suite,
                                      tree->local_key, error);
   if (tree->journal == NULL || !load_lists (tree, &tree->base, error))
@@ -272,8 +279,7 @@ sign_again (MossTree *tree, GError **error)
 {
   g_autoptr (GArray) seen = NULL;
   MossRef base, orphans;
-  guint64 number, epoch;
-  guint32 skip;
+  guint64 number;
   gboolean ok;
 
   g_mutex_lock (&tree->commit_lock);
@@ -286,28 +292,28 @@ sign_again (MossTree *tree, GError **error)
       orphans = tree->orphans_ref;
       number = tree->number + 1;
       seen_raise (seen, tree->config.slot, number);
-      moss_journal_mark (tree->journal, &epoch, &skip);
-      ok = tree->dirty->len == 0 && g_hash_table_size (tree->dirty_keys) == 0 &&
-           tree->removed->len == 0;
       g_mutex_unlock (&tree->lock);
-      if (ok)
-        ok = commit_root (tree, &base, number, seen, NULL, epoch, skip, &orphans, TRUE,
-                          error);
-      else
-        ok = TRUE; /* the next commit signs */
+      ok = moss_table_is_empty (&base) ||
+           commit_root (tree, &base, number, seen, NULL, tree->mark_epoch, tree->mark_skip,
+                        &orphans, TRUE, error);
     }
   g_mutex_unlock (&tree->commit_lock);
   return ok;
 }
 
-/* The record that says what is committed, or NULL: that wasn't signed. */
+/* The record that says what is committed: mine, or of the device whose root was taken as it is;
+ * NULL: it wasn't signed. */
 static GBytes *
 current_record (MossTree *tree, MossTreeRoot *root)
 {
-  GBytes *record = moss_tree_get_record (tree, tree->config.device);
+  guint8 device[32];
+  GBytes *record;
 
-  if (record != NULL && moss_tree_root_parse (record, root, NULL) &&
-      root->number == tree->number)
+  g_mutex_lock (&tree->lock);
+  memcpy (device, tree->current, 32);
+  g_mutex_unlock (&tree->lock);
+  record = moss_tree_get_record (tree, device);
+  if (record != NULL && moss_tree_root_parse (record, root, NULL))
     return record;
   g_clear_pointer (&record, g_bytes_unref);
   return NULL;

@@ -20,7 +20,7 @@ dirty_xattr (MossTree *tree, Inode *inode, const char *name)
   else
     inode->flags &= ~INODE_XATTRS;
   inode->ctime_ns = now_ns ();
-  tree_touch (tree, inode, INODE_ATTR);
+  tree_touch (tree, inode, 0);
 }
 
 static gsize

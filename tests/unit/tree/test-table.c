@@ -138,7 +138,7 @@ test_canonical (Fixture *f, gconstpointer data)
     }
   apply (f, &again, all);
   g_assert_cmpmem (&root, sizeof root, &again, sizeof again);
-  g_assert_true (moss_table_diff (f->table, &old, &root, count_diff, &found, NULL));
+  g_assert_true (moss_table_diff (f->table, &old, &root, NULL, count_diff, &found, NULL));
   g_assert_cmpint (found, ==, differing);
 }
 

@@ -157,9 +157,11 @@ device_try_open (Device *device, gboolean fresh_mount, GError **error)
                                            committed, changed },
                             .user_data = device };
 
-  device->store = moss_store_open (store, error);
+  device->store = moss_store_open_with_suite (store, device->kit->suite, error);
   if (device->store == NULL)
     return FALSE;
+  if (!device->own_keys)
+    moss_store_set_dedup_key (device->store, device->kit->user_key);
   config.store = device->store;
   memcpy (config.tree_id, device->kit->tree_id, 32);
   memcpy (config.device, device->id, 32);

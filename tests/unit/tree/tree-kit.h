@@ -21,6 +21,7 @@ typedef struct
   GBytes *secret;
   GBytes *public_key;
   gboolean locked;  /* the agent doesn't sign */
+  gboolean own_keys; /* equal things have other names in its store */
   gboolean cut_off; /* nothing can be fetched */
   guint fetched;    /* objects */
   guint commits;    /* that were announced */
