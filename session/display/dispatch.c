@@ -189,8 +189,7 @@ on_work_area (MossDisplayConnection *connection, MossWireMessage *message)
 
   if (!moss_wire_finished (message) || width < 0 || height < 0)
     return false;
-  connection->display->output.work_width = width;
-  connection->display->output.work_height = height;
+  moss_output_set_work_area (connection->display, width, height);
   return true;
 }
 

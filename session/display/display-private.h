@@ -620,6 +620,7 @@ void moss_output_init (MossDisplay *display);
 void moss_output_set (MossDisplay *display, int32_t width, int32_t height,
                       uint32_t scale_120, uint32_t refresh_mhz, int32_t width_mm,
                       int32_t height_mm);
+void moss_output_set_work_area (MossDisplay *display, int32_t width, int32_t height);
 void moss_viewporter_init (MossDisplay *display);
 void moss_fractional_init (MossDisplay *display);
 void moss_fractional_send (MossDisplay *display);

@@ -69,6 +69,24 @@ send_xdg_output (MossDisplay *display, struct wl_resource *resource)
   zxdg_output_v1_send_logical_size (resource, width, height);
 }
 
+static void
+tell_all (MossDisplay *display)
+{
+  MossOutput *output = &display->output;
+  struct wl_resource *resource;
+
+  wl_resource_for_each (resource, &output->resources)
+    send_output (display, resource);
+  wl_resource_for_each (resource, &output->xdg_resources)
+    {
+      send_xdg_output (display, resource);
+      if (wl_resource_get_version (resource) < 3)
+        zxdg_output_v1_send_done (resource);
+    }
+  wl_resource_for_each (resource, &output->resources)
+    send_done (resource);
+}
+
 void
 moss_output_set (MossDisplay *display,
                  int32_t width,
@@ -79,7 +97,6 @@ moss_output_set (MossDisplay *display,
                  int32_t height_mm)
 {
   MossOutput *output = &display->output;
-  struct wl_resource *resource;
   bool same_scale = output->scale_120 == scale_120;
 
   if (same_scale && output->width == width && output->height == height
@@ -92,18 +109,21 @@ moss_output_set (MossDisplay *display,
   output->refresh_mhz = refresh_mhz;
   output->width_mm = width_mm;
   output->height_mm = height_mm;
-  wl_resource_for_each (resource, &output->resources)
-    send_output (display, resource);
-  wl_resource_for_each (resource, &output->xdg_resources)
-    {
-      send_xdg_output (display, resource);
-      if (wl_resource_get_version (resource) < 3)
-        zxdg_output_v1_send_done (resource);
-    }
-  wl_resource_for_each (resource, &output->resources)
-    send_done (resource);
+  tell_all (display);
   if (!same_scale)
     moss_fractional_send (display);
+}
+
+void
+moss_output_set_work_area (MossDisplay *display, int32_t width, int32_t height)
+{
+  MossOutput *output = &display->output;
+  bool same = output->work_width == width && output->work_height == height;
+
+  output->work_width = width;
+  output->work_height = height;
+  if (!same && display->one_window)
+    tell_all (display);
 }
 
 static const struct wl_output_interface output_implementation = {
