@@ -8,6 +8,9 @@
 #include <glib/gi18n.h>
 #include <libnotify/notify.h>
 
+/* A mount that fails for a moment, while netd starts, is nothing to tell. */
+#define FAILED_FOR_S 5
+
 /* libnotify waits for the notification service, which may be slow or hang: it lives in a thread
  * of its own, with a main context of its own in which the answers come. */
 
@@ -16,6 +19,7 @@ struct _MossNotices
   MossFilesClient *client;
   MossFilesState state;
   guint conflicts;
+  guint failed; /* timer */
   GMainContext *context;
   GMainLoop *loop;
   GThread *thread;
@@ -180,6 +184,19 @@ on_conflicts_ready (GObject *source, GAsyncResult *result, gpointer data)
   say (notices, "conflict", "moss-net-conflict-symbolic", path, summary, body);
 }
 
+static gboolean
+on_failed_long (gpointer data)
+{
+  MossNotices *notices = data;
+  g_autofree char *detail =
+      moss_files_view_detail (moss_files_client_get_view (notices->client));
+
+  notices->failed = 0;
+  say (notices, "failed", "moss-net-conflict-symbolic", NULL, _ ("Your files can't be shown"),
+       detail);
+  return G_SOURCE_REMOVE;
+}
+
 static void
 on_client_changed (MossFilesClient *client, MossNotices *notices)
 {
@@ -194,9 +211,10 @@ on_client_changed (MossFilesClient *client, MossNotices *notices)
     say (notices, "host-full", "moss-net-full-symbolic", NULL, _ ("A host is full"),
          *detail != '\0' ? detail
                          : _ ("What you save stays on this device until there is room."));
-  if (state != notices->state && state == MOSS_FILES_FAILED)
-    say (notices, "failed", "moss-net-conflict-symbolic", NULL, _ ("Your files can't be shown"),
-         detail);
+  if (state != MOSS_FILES_FAILED)
+    g_clear_handle_id (&notices->failed, g_source_remove);
+  else if (state != notices->state)
+    notices->failed = g_timeout_add_seconds (FAILED_FOR_S, on_failed_long, notices);
   notices->state = state;
   notices->conflicts = conflicts;
 }
@@ -241,6 +259,7 @@ void
 moss_notices_free (MossNotices *notices)
 {
   g_signal_handlers_disconnect_by_data (notices->client, notices);
+  g_clear_handle_id (&notices->failed, g_source_remove);
   g_main_context_invoke (notices->context, quit, notices->loop);
   g_thread_unref (notices->thread);
 }
