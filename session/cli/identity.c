@@ -196,6 +196,31 @@ leave (GError **error)
                            moss_cli_fail (error, MOSS_CLI_AGENT, cause));
 }
 
+/* urls: the hosts that keep the files of the identity from now on; "none" alone: no host. */
+static gboolean
+set_hosts (const char *const *urls, GError **error)
+{
+  static const char *const no_host[] = { NULL };
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  gboolean none = strcmp (urls[0], "none") == 0 && urls[1] == NULL;
+  GError *cause = NULL;
+
+  if (agent == NULL)
+    return FALSE;
+  for (guint i = 0; !none && urls[i] != NULL; i++)
+    if (!g_str_has_prefix (urls[i], "https://") && !g_str_has_prefix (urls[i], "http://"))
+      {
+        g_autofree char *clean = moss_text_clean (urls[i]);
+
+        g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
+                     _ ("“%s” is not the address of a host, such as https://example.org"),
+                     clean);
+        return FALSE;
+      }
+  return moss_dbus_agent1_call_set_hosts_sync (agent, none ? no_host : urls, NULL, &cause) ||
+         moss_cli_fail (error, MOSS_CLI_AGENT, cause);
+}
+
 /* word: "here" or "elsewhere": which of the two ways holds. */
 static gboolean
 resolve (const char *word, GError **error)
@@ -278,12 +303,15 @@ run_action (GStrv args, gboolean json, const MossSealOptions *seal, GError **err
     return lock (error);
   if (strcmp (action, "leave") == 0 && rest == 0)
     return leave (error);
+  if (strcmp (action, "hosts") == 0 && rest >= 1)
+    return set_hosts ((const char *const *) args + 1, error);
   if (strcmp (action, "resolve") == 0 && rest <= 1)
     return resolve (rest == 1 ? args[1] : "", error);
   g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
                        _ ("identity: it is used as “moss identity show”, “moss identity create "
-                          "NAME”, “moss identity unlock”, “moss identity lock”, “moss identity "
-                          "leave” or “moss identity resolve here|elsewhere”"));
+                          "NAME”, “moss identity hosts URL…”, “moss identity unlock”, “moss "
+                          "identity lock”, “moss identity leave” or “moss identity resolve "
+                          "here|elsewhere”"));
   return FALSE;
 }
 
@@ -301,6 +329,6 @@ moss_verb_identity (MossCall *call, GError **error)
     { NULL }
   };
 
-  return moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 0, 2, error) &&
+  return moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 0, 9, error) &&
          run_action (call->args, json, &seal, error);
 }

@@ -38,7 +38,7 @@ static const MossVerb verbs[] = {
   { "device", N_ ("[list|id|pair [WHERE [CODE]]|revoke DEVICE|add ADDRESS FINGERPRINT|remove "
                    "DEVICE]"),
     N_ ("Show, pair and revoke devices"), moss_verb_device },
-  { "identity", N_ ("[show|create NAME|unlock|lock|leave|resolve here|elsewhere]"),
+  { "identity", N_ ("[show|create NAME|hosts URL…|unlock|lock|leave|resolve here|elsewhere]"),
     N_ ("Show and make who you are on all your devices"), moss_verb_identity },
   { "net", N_ ("[status|conflicts|resolve|versions|restore|keep|pause|send] …"),
     N_ ("Show the files on /net, and what can be done about them"), moss_verb_net },
