@@ -57,18 +57,6 @@ refuse (Netd *netd, GDBusMethodInvocation *invocation, const char *path)
   return TRUE;
 }
 
-/* Returns: (transfer full): floating, as StatusChanged has it */
-GVariant *
-files_status (Netd *netd)
-{
-  GVariantDict dict;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "state", "s", "none");
-  g_variant_dict_insert (&dict, "reason", "s", "");
-  return g_variant_dict_end (&dict);
-}
-
 /* Says where the tree is and whether it can be used; home: "" without one. */
 void
 files_set_mount (Netd *netd, const char *home, const char *state, const char *reason)
@@ -76,13 +64,6 @@ files_set_mount (Netd *netd, const char *home, const char *state, const char *re
   moss_dbus_files1_set_home (netd->files, home);
   moss_dbus_files1_set_mount_reason (netd->files, reason);
   moss_dbus_files1_set_mount_state (netd->files, state);
-}
-
-static gboolean
-on_handle_status (MossDBusFiles1 *files, GDBusMethodInvocation *invocation, Netd *netd)
-{
-  moss_dbus_files1_complete_status (files, invocation, files_status (netd));
-  return TRUE;
 }
 
 static gboolean
@@ -139,42 +120,6 @@ on_handle_pin (MossDBusFiles1 *files,
   return files_tree_answer (netd, invocation) || refuse (netd, invocation, path);
 }
 
-static gboolean
-on_handle_conflicts (MossDBusFiles1 *files, GDBusMethodInvocation *invocation, Netd *netd)
-{
-  moss_dbus_files1_complete_conflicts (files, invocation, g_variant_new ("aa{sv}", NULL));
-  return TRUE;
-}
-
-static gboolean
-on_handle_resolve (MossDBusFiles1 *files,
-                   GDBusMethodInvocation *invocation,
-                   const char *path,
-                   const char *keep,
-                   Netd *netd)
-{
-  return refuse (netd, invocation, path);
-}
-
-static gboolean
-on_handle_pause (MossDBusFiles1 *files,
-                 GDBusMethodInvocation *invocation,
-                 gboolean paused,
-                 Netd *netd)
-{
-  return refuse (netd, invocation, NULL);
-}
-
-static gboolean
-on_handle_send_to (MossDBusFiles1 *files,
-                   GDBusMethodInvocation *invocation,
-                   const char *path,
-                   const char *device,
-                   Netd *netd)
-{
-  return refuse (netd, invocation, path);
-}
-
 static void
 register_errors (void)
 {
@@ -192,15 +137,10 @@ files_export (Netd *netd, GError **error)
     const char *signal;
     GCallback handler;
   } handlers[] = {
-    { "handle-status", G_CALLBACK (on_handle_status) },
     { "handle-info", G_CALLBACK (on_handle_info) },
     { "handle-versions", G_CALLBACK (on_handle_versions) },
     { "handle-restore", G_CALLBACK (on_handle_restore) },
     { "handle-pin", G_CALLBACK (on_handle_pin) },
-    { "handle-conflicts", G_CALLBACK (on_handle_conflicts) },
-    { "handle-resolve", G_CALLBACK (on_handle_resolve) },
-    { "handle-pause", G_CALLBACK (on_handle_pause) },
-    { "handle-send-to", G_CALLBACK (on_handle_send_to) },
   };
 
   register_errors ();

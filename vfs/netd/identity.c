@@ -8,7 +8,7 @@
  * file "chain", so that nobody is let in after a start who was shut out before it. */
 #define G_LOG_DOMAIN "moss-netd"
 
-#include "vfs/netd/netd.h"
+#include "vfs/netd/sync.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
@@ -179,6 +179,7 @@ set_chain (Netd *netd, MossChain *chain)
   else
     leave_all (netd);
   devices_save (netd);
+  sync_set_chain (netd, netd->chain);
 }
 
 static gboolean

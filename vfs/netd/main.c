@@ -11,6 +11,7 @@
 
 #include "core/state.h"
 #include "vfs/netd/home.h"
+#include "vfs/netd/sync.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n.h>
@@ -229,6 +230,15 @@ prepare (Netd *netd, const char *state, const char *name, int port, GError **err
   return netd->bus != NULL && peers_listen (netd, port, error);
 }
 
+static const HomeSync home_sync = {
+  .set_tree = sync_set_tree,
+  .fetch = sync_fetch,
+  .committed = sync_committed,
+  .count_hosts = sync_count_hosts,
+  .get_lease = sync_get_lease,
+  .get_cost_ms = sync_cost_ms,
+};
+
 static gboolean
 export (Netd *netd, GError **error)
 {
@@ -245,10 +255,13 @@ export (Netd *netd, GError **error)
   relay_export (netd);
   identity_export (netd);
   pairing_export (netd);
+  if (!files_export (netd, error))
+    return FALSE;
+  sync_start (netd);
+  home_set_sync (netd, &home_sync);
   home_start (netd);
   return g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (netd->interface),
-                                           netd->bus, "/org/moss/Net", error) &&
-         files_export (netd, error);
+                                           netd->bus, "/org/moss/Net", error);
 }
 
 static gboolean
@@ -289,6 +302,7 @@ run (Netd *netd)
   discovery_stop (netd);
   g_bus_unown_name (owner);
   home_stop (netd);
+  sync_stop (netd);
   wind_up (netd);
 }
 

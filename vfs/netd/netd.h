@@ -89,6 +89,7 @@ struct _Netd
   MossChain *chain;      /* nullable: of the identity that this device is alive in */
   guint slot;            /* this device's */
   PairingState *pairing;
+  struct _Sync *sync;
   struct _Home *home; /* home.c */
 };
 
@@ -214,4 +215,3 @@ typedef enum
 
 gboolean files_export (Netd *netd, GError **error);
 void files_set_mount (Netd *netd, const char *home, const char *state, const char *reason);
-GVariant *files_status (Netd *netd);

@@ -7,7 +7,7 @@
  * closed when its open ones are answered. */
 #define G_LOG_DOMAIN "moss-netd"
 
-#include "vfs/netd/netd.h"
+#include "vfs/netd/sync.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
@@ -288,6 +288,7 @@ on_greeted (MossLink *link, const MossHello *hello, gpointer user_data)
   device_set_state (device, DEVICE_LINKED, "");
   device_changed (device);
   status_greet (netd, link);
+  sync_links_changed (netd);
   identity_greet (netd, device);
   where_tell (netd);
 }
@@ -329,6 +330,7 @@ on_closed (MossLink *link, const GError *reason, gpointer user_data)
     {
       g_clear_pointer (&device->link, moss_link_unref);
       device_set_state (device, DEVICE_AWAY, reason->message);
+      sync_links_changed (netd);
       if (moss_link_get_age_us (link) < STEADY_US)
         {
           dial_later (device);

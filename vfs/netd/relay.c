@@ -3,7 +3,7 @@
  * for, the session decides (org.moss.SessionPeer1.Handle). */
 #define G_LOG_DOMAIN "moss-netd"
 
-#include "vfs/netd/netd.h"
+#include "vfs/netd/sync.h"
 
 #include "core/fault.h"
 
@@ -129,6 +129,11 @@ relay_call (MossLink *link,
   if (g_str_equal (method, IDENTITY_CHAIN_METHOD))
     {
       identity_call (netd, link, request, body);
+      return;
+    }
+  if (g_str_has_prefix (method, SYNC_CALL_PREFIX))
+    {
+      sync_call (netd, link, request, method, body);
       return;
     }
   if (strlen (method) > METHOD_MAX || moss_fault ("netd-called"))
