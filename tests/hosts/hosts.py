@@ -25,7 +25,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import roots  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ADDRESSES = {"desktop": "10.91.0.1", "laptop": "10.91.0.2", "tablet": "10.91.0.3"}
+ADDRESSES = {"desktop": "10.91.0.1", "laptop": "10.91.0.2", "tablet": "10.91.0.3", "host": "10.91.0.4"}
+LINKED = ("desktop", "host")  # their roots are links to the cached one of the desktop
 DEADLINE_S = 60
 
 
@@ -221,7 +222,7 @@ class Machine:
         self.name = name
         lab.machines[name] = self
         self.address = ADDRESSES[name]
-        self.uid = roots.USERS.get(name, roots.USERS["laptop"])  # others have its root
+        self.uid = roots.USERS["desktop" if name in LINKED else "laptop"]
         self.started = []
         self.root_dir = os.path.join(lab.folder, name)
         self.logs = os.path.join(lab.folder, name + "-logs")
@@ -256,8 +257,8 @@ class Machine:
         return True
 
     def _copy_root(self):
-        """desktop: hard links to the cached folder; laptop: a sparse copy of the cached image."""
-        if self.name == "desktop":
+        """Hard links to the cached folder, or a sparse copy of the cached image of the laptop."""
+        if self.name in LINKED:
             subprocess.run(["cp", "-al", os.path.join(self.lab.cached, "desktop"), self.root_dir],
                            check=True)
             home = os.path.join(self.root_dir, "home")
