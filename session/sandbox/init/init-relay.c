@@ -4,7 +4,8 @@
  * passed on, both ways, through buffers of a fixed size, and neither side can make the other or
  * the display wait. No file descriptor passes. The bus runs as the app's user and may have been
  * replaced by the app, so nothing that it says is believed: it is logged in to without waiting for
- * its answers, and only the line that answers is left out. All of it ends before a freeze. */
+ * its answers, and only the line that answers is left out. A message to the shell that says it is
+ * larger than any tray item needs ends the relay. All of it ends before a freeze. */
 
 #include "init.h"
 
@@ -21,6 +22,8 @@
 #define RELAYS_MAX 3
 #define BUFFER_SIZE 65536
 #define LET_GO_MS 20
+#define MESSAGE_MAX (4u << 20)
+#define HEADER_SIZE 16
 
 /* D-Bus specification, "Authentication Protocol": all that a client says, at once. moss-init is
  * user 0 in here, in hexadecimal digits of its ASCII. */
@@ -40,6 +43,9 @@ typedef struct
   struct wl_event_source *sources[2];
   Buffer to[2]; /* what waits for that side */
   bool welcomed;  /* the bus has answered the login */
+  uint8_t header[HEADER_SIZE]; /* of the message that the bus is sending */
+  size_t header_used;
+  size_t left; /* of it, after its header */
 } Relay;
 
 enum
@@ -64,6 +70,61 @@ relay_free (Relay *relay)
   free (relay);
 }
 
+static uint32_t
+load_u32 (const uint8_t *at, bool little)
+{
+  return little ? at[0] | at[1] << 8 | at[2] << 16 | (uint32_t) at[3] << 24
+                : at[3] | at[2] << 8 | at[1] << 16 | (uint32_t) at[0] << 24;
+}
+
+/* D-Bus specification, "Message Format": how long the message is whose fixed part this is, after
+ * that part; false: no message, or one that is too long. */
+static bool
+measure (Relay *relay)
+{
+  bool little = relay->header[0] == 'l';
+  uint64_t body = load_u32 (relay->header + 4, little);
+  uint64_t fields = load_u32 (relay->header + 12, little);
+  uint64_t left = (fields + 7) / 8 * 8 + body;
+
+  if ((!little && relay->header[0] != 'B') || left > MESSAGE_MAX)
+    return false;
+  relay->left = left;
+  return true;
+}
+
+/* Follows where messages of the bus begin. */
+static bool
+check_messages (Relay *relay, const uint8_t *bytes, size_t n)
+{
+  while (n > 0)
+    {
+      size_t take = relay->left;
+
+      if (take == 0)
+        {
+          take = HEADER_SIZE - relay->header_used;
+          take = n < take ? n : take;
+          memcpy (relay->header + relay->header_used, bytes, take);
+          relay->header_used += take;
+          if (relay->header_used == HEADER_SIZE)
+            {
+              relay->header_used = 0;
+              if (!measure (relay))
+                return false;
+            }
+        }
+      else
+        {
+          take = n < take ? n : take;
+          relay->left -= take;
+        }
+      bytes += take;
+      n -= take;
+    }
+  return true;
+}
+
 /* Leaves out the first line of the bus. False: there is no end to it. */
 static bool
 skip_answer (Relay *relay, Buffer *buffer)
@@ -77,7 +138,7 @@ skip_answer (Relay *relay, Buffer *buffer)
     return false;
   buffer->used -= end + 1 - buffer->bytes;
   memmove (buffer->bytes, end + 1, buffer->used);
-  return true;
+  return check_messages (relay, buffer->bytes, buffer->used);
 }
 
 static bool
@@ -94,7 +155,10 @@ read_side (Relay *relay, int side)
   if (n == 0)
     return false;
   buffer->used += n;
-  return side == OUTER || relay->welcomed || skip_answer (relay, buffer);
+  if (side == OUTER)
+    return true;
+  return relay->welcomed ? check_messages (relay, buffer->bytes + buffer->used - n, n)
+                         : skip_answer (relay, buffer);
 }
 
 static bool

@@ -9,7 +9,9 @@
 
 #define INIT_APP_ID 1000
 #define INIT_HOME "/home/moss"
+#ifndef INIT_RUNTIME_DIR /* a test has another */
 #define INIT_RUNTIME_DIR "/run/user/1000"
+#endif
 #define INIT_DISPLAY_NAME "wayland-0"
 #define INIT_CONTROL_DIR "/run/moss"
 #define INIT_CONTROL_SOCKET INIT_CONTROL_DIR "/display"
