@@ -3,18 +3,24 @@
  *
  * From a thread of its own: while a request about a directory is under way the kernel holds that
  * directory's lock, and the notice waits for it; in a handler that would never end (libfuse's
- * README.notifications). */
+ * README.notifications).
+ *
+ * Each notice is given twice: an answer that was under way at the first one, and says what was
+ * before, may be kept by the kernel after it. */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/fuse-private.h"
 
 #include <string.h>
 
+#define AGAIN_US (100 * G_TIME_SPAN_MILLISECOND)
+
 typedef struct
 {
   guint64 ino; /* 0: end */
   char *name;
   gboolean content;
+  gint64 again_us; /* when it is to be told again */
 } Change;
 
 struct _MountChanges
@@ -52,21 +58,51 @@ tell (MossMount *mount, const Change *change)
   fuse_lowlevel_notify_inval_inode (mount->session, node, change->content ? 0 : -1, 0);
 }
 
+/* The next one, or NULL when the first of those told is to be told again. */
+static Change *
+wait_for_change (MountChanges *changes, GQueue *told)
+{
+  Change *first = g_queue_peek_head (told);
+  gint64 left_us;
+
+  if (first == NULL)
+    return g_async_queue_pop (changes->queue);
+  left_us = first->again_us - g_get_monotonic_time ();
+  return left_us > 0 ? g_async_queue_timeout_pop (changes->queue, left_us) : NULL;
+}
+
 static gpointer
 run (gpointer data)
 {
   MountChanges *changes = data;
+  g_autoptr (GQueue) told = g_queue_new ();
 
   for (;;)
     {
-      Change *change = g_async_queue_pop (changes->queue);
-      gboolean end = change->ino == 0;
+      Change *change = wait_for_change (changes, told);
+      gboolean again = change == NULL;
 
-      if (!end && !g_atomic_int_get (&changes->mount->stopping))
+      if (again && (change = g_queue_peek_head (told)) == NULL)
+        continue;
+      if (again && change->again_us > g_get_monotonic_time ())
+        continue;
+      if (again)
+        g_queue_pop_head (told);
+      if (change->ino == 0)
+        {
+          change_free (change);
+          g_queue_free_full (g_steal_pointer (&told), change_free);
+          return NULL;
+        }
+      if (!g_atomic_int_get (&changes->mount->stopping))
         tell (changes->mount, change);
-      change_free (change);
-      if (end)
-        return NULL;
+      if (again)
+        change_free (change);
+      else
+        {
+          change->again_us = g_get_monotonic_time () + AGAIN_US;
+          g_queue_push_tail (told, change);
+        }
     }
 }
 
@@ -93,6 +129,7 @@ changes_free (MountChanges *changes)
 void
 moss_mount_changed (MossMount *mount, const MossTreeChange *changes, gsize count)
 {
+  g_atomic_int_inc (&mount->changes_told);
   for (gsize i = 0; i < count; i++)
     {
       Change *change = g_new0 (Change, 1);

@@ -69,12 +69,13 @@ on_entry (const char *name, guint64 ino, guint32 mode, const MossTreeAttr *attr,
 {
   gboolean is_dot = name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
   struct fuse_entry_param entry = { 0 };
+  DirBuffer *buffer = data;
 
   if (attr != NULL && !is_dot)
-    ops_fill_entry (attr, &entry);
+    ops_fill_entry (get_mount (buffer->request), attr, &entry);
   else
     entry.attr = (struct stat) { .st_ino = to_node (ino), .st_mode = mode };
-  return dir_buffer_add (data, name, &entry, cookie);
+  return dir_buffer_add (buffer, name, &entry, cookie);
 }
 
 static void

@@ -98,7 +98,7 @@ create (MossMount *mount, fuse_req_t request, fuse_ino_t parent, const char *nam
         MossTreeAttr *attr)
 {
   const struct fuse_ctx *ctx = fuse_req_ctx (request);
-  guint32 gid = ctx->gid;
+  guint32 gid = ops_tree_gid (mount, ctx->gid);
 
   if (!is_live (parent))
     return parent == NODE_ROOT ? -EPERM : -EROFS;
@@ -108,7 +108,7 @@ create (MossMount *mount, fuse_req_t request, fuse_ino_t parent, const char *nam
     return moss_tree_lookup (mount->tree, to_ino (parent), name, attr);
   ops_inherit (mount, parent, &gid, &mode);
   return moss_tree_mknod (mount->tree, to_ino (parent), name, (mode & 07777) | S_IFREG, 0,
-                          ctx->uid, gid, attr);
+                          ops_tree_uid (mount, ctx->uid), gid, attr);
 }
 
 /* The kernel's own form: an entry, then what was opened. */
@@ -122,7 +122,7 @@ reply_create (fuse_req_t request, const MossTreeAttr *attr, const struct fuse_op
   } reply = { .open = *out };
   struct stat st;
 
-  ops_to_stat (attr, &st);
+  ops_to_stat (get_mount (request), attr, &st);
   reply.entry.nodeid = to_node (attr->ino);
   reply.entry.entry_valid = CACHE_SECONDS;
   reply.entry.attr_valid = CACHE_SECONDS;

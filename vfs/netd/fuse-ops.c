@@ -28,15 +28,27 @@ from_timespec (struct timespec ts)
   return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+guint32
+ops_tree_uid (MossMount *mount, guint32 uid)
+{
+  return uid == mount->uid ? MOSS_MOUNT_OWNER : uid;
+}
+
+guint32
+ops_tree_gid (MossMount *mount, guint32 gid)
+{
+  return gid == mount->gid ? MOSS_MOUNT_OWNER : gid;
+}
+
 void
-ops_to_stat (const MossTreeAttr *attr, struct stat *st)
+ops_to_stat (MossMount *mount, const MossTreeAttr *attr, struct stat *st)
 {
   memset (st, 0, sizeof *st);
   st->st_ino = to_node (attr->ino);
   st->st_mode = attr->mode;
   st->st_nlink = attr->nlink;
-  st->st_uid = attr->uid;
-  st->st_gid = attr->gid;
+  st->st_uid = attr->uid == MOSS_MOUNT_OWNER ? mount->uid : attr->uid;
+  st->st_gid = attr->gid == MOSS_MOUNT_OWNER ? mount->gid : attr->gid;
   st->st_rdev = attr->rdev;
   st->st_size = attr->size;
   st->st_blocks = (attr->allocated + 511) / 512;
@@ -47,13 +59,13 @@ ops_to_stat (const MossTreeAttr *attr, struct stat *st)
 }
 
 void
-ops_fill_entry (const MossTreeAttr *attr, struct fuse_entry_param *entry)
+ops_fill_entry (MossMount *mount, const MossTreeAttr *attr, struct fuse_entry_param *entry)
 {
   memset (entry, 0, sizeof *entry);
   entry->ino = to_node (attr->ino);
   entry->attr_timeout = CACHE_SECONDS;
   entry->entry_timeout = CACHE_SECONDS;
-  ops_to_stat (attr, &entry->attr);
+  ops_to_stat (mount, attr, &entry->attr);
 }
 
 void
@@ -66,7 +78,7 @@ ops_reply_entry (fuse_req_t request, int result, const MossTreeAttr *attr)
       fuse_reply_err (request, -result);
       return;
     }
-  ops_fill_entry (attr, &entry);
+  ops_fill_entry (get_mount (request), attr, &entry);
   fuse_reply_entry (request, &entry);
 }
 
@@ -94,7 +106,7 @@ on_getattr (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
       result = moss_tree_getattr (mount->tree, to_ino (node), &attr);
       if (result == 0)
         {
-          ops_to_stat (&attr, &st);
+          ops_to_stat (mount, &attr, &st);
           correct_size (mount, to_ino (node), &st);
         }
     }
@@ -143,13 +155,13 @@ kills_privileges (int to_set)
 }
 
 static MossTreeSet
-read_values (const struct stat *st, int to_set, MossTreeAttr *values)
+read_values (MossMount *mount, const struct stat *st, int to_set, MossTreeAttr *values)
 {
   MossTreeSet set = 0;
 
   values->mode = st->st_mode & 07777;
-  values->uid = st->st_uid;
-  values->gid = st->st_gid;
+  values->uid = ops_tree_uid (mount, st->st_uid);
+  values->gid = ops_tree_gid (mount, st->st_gid);
   values->size = st->st_size;
   values->atime_ns = (to_set & FUSE_SET_ATTR_ATIME_NOW) != 0 ? now_ns ()
                                                              : from_timespec (st->st_atim);
@@ -176,7 +188,7 @@ on_setattr (fuse_req_t request, fuse_ino_t node, struct stat *st, int to_set,
 {
   MossMount *mount = get_mount (request);
   MossTreeAttr values = { 0 }, attr;
-  MossTreeSet set = read_values (st, to_set, &values);
+  MossTreeSet set = read_values (mount, st, to_set, &values);
   guint64 ino = to_ino (node);
   struct stat answer;
   int result;
@@ -199,25 +211,30 @@ on_setattr (fuse_req_t request, fuse_ino_t node, struct stat *st, int to_set,
     }
   if ((set & MOSS_TREE_SET_SIZE) != 0 && mount->backing != NULL)
     backing_refresh (mount, ino);
-  ops_to_stat (&attr, &answer);
+  ops_to_stat (mount, &attr, &answer);
   correct_size (mount, ino, &answer);
   fuse_reply_attr (request, &answer, CACHE_SECONDS);
 }
 
 /* ---- names --------------------------------------------------------------------------- */
 
+/* Not to be remembered when something came meanwhile: the notice may be older than this answer. */
 static void
-reply_absent (fuse_req_t request)
+reply_absent (fuse_req_t request, gint told)
 {
-  struct fuse_entry_param entry = { .entry_timeout = CACHE_SECONDS };
+  struct fuse_entry_param entry = { .entry_timeout = ABSENT_SECONDS };
 
-  fuse_reply_entry (request, &entry);
+  if (g_atomic_int_get (&get_mount (request)->changes_told) != told)
+    fuse_reply_err (request, ENOENT);
+  else
+    fuse_reply_entry (request, &entry);
 }
 
 static void
 on_lookup (fuse_req_t request, fuse_ino_t parent, const char *name)
 {
   MossMount *mount = get_mount (request);
+  gint told = g_atomic_int_get (&mount->changes_told);
   struct fuse_entry_param entry;
   MossTreeAttr attr;
   int result;
@@ -230,7 +247,7 @@ on_lookup (fuse_req_t request, fuse_ino_t parent, const char *name)
   result = moss_tree_lookup (mount->tree, to_ino (parent), name, &attr);
   if (result == -ENOENT)
     {
-      reply_absent (request);
+      reply_absent (request, told);
       return;
     }
   if (result != 0)
@@ -238,7 +255,7 @@ on_lookup (fuse_req_t request, fuse_ino_t parent, const char *name)
       fuse_reply_err (request, -result);
       return;
     }
-  ops_fill_entry (&attr, &entry);
+  ops_fill_entry (mount, &attr, &entry);
   correct_size (mount, attr.ino, &entry.attr);
   fuse_reply_entry (request, &entry);
 }
@@ -307,7 +324,7 @@ make (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_
   const struct fuse_ctx *ctx = fuse_req_ctx (request);
   int result = check_writable (parent, name);
   guint64 ino = to_ino (parent);
-  guint32 gid = ctx->gid;
+  guint32 uid = ops_tree_uid (mount, ctx->uid), gid = ops_tree_gid (mount, ctx->gid);
   MossTreeAttr attr;
 
   if (result == 0)
@@ -317,11 +334,11 @@ make (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_
   else if (connection_was_executed (mount, NULL))
     result = moss_tree_lookup (mount->tree, ino, name, &attr);
   else if (target != NULL)
-    result = moss_tree_symlink (mount->tree, ino, name, target, ctx->uid, gid, &attr);
+    result = moss_tree_symlink (mount->tree, ino, name, target, uid, gid, &attr);
   else if (S_ISDIR (mode))
-    result = moss_tree_mkdir (mount->tree, ino, name, mode, ctx->uid, gid, &attr);
+    result = moss_tree_mkdir (mount->tree, ino, name, mode, uid, gid, &attr);
   else
-    result = moss_tree_mknod (mount->tree, ino, name, mode, rdev, ctx->uid, gid, &attr);
+    result = moss_tree_mknod (mount->tree, ino, name, mode, rdev, uid, gid, &attr);
   ops_reply_entry (request, result, &attr);
 }
 

@@ -25,6 +25,8 @@ G_BEGIN_DECLS
 
 /* Nothing changes behind the kernel's back without our telling it. */
 #define CACHE_SECONDS 86400.0
+/* That a name isn't there. */
+#define ABSENT_SECONDS 1.0
 #define BLOCK_BYTES 65536
 #define READ_MAX (1u << 20)
 
@@ -57,6 +59,7 @@ struct _MossMount
   guint idle;
   gboolean slots[FUSE_STATE_SLOTS];
 
+  gint changes_told; /* atomic: how often the kernel was told of changes */
   MountViews *views;
   MountBacking *backing; /* NULL: the kernel reads nothing itself */
   MountChanges *changes;
@@ -98,11 +101,15 @@ void connection_note_handle (guint64 handle);
 
 /* fuse-ops.c */
 void ops_fill (struct fuse_lowlevel_ops *ops);
-void ops_to_stat (const MossTreeAttr *attr, struct stat *st);
+void ops_to_stat (MossMount *mount, const MossTreeAttr *attr, struct stat *st);
+/* Ids in the tree of ids here: the person has another number on each machine. */
+guint32 ops_tree_uid (MossMount *mount, guint32 uid);
+guint32 ops_tree_gid (MossMount *mount, guint32 gid);
 /* Answers with an entry, or with an error when result isn't 0. */
 void ops_reply_entry (fuse_req_t request, int result, const MossTreeAttr *attr);
-void ops_fill_entry (const MossTreeAttr *attr, struct fuse_entry_param *entry);
-/* The group and mode of something new in a directory. */
+void ops_fill_entry (MossMount *mount, const MossTreeAttr *attr,
+                     struct fuse_entry_param *entry);
+/* The group (the tree's) and mode of something new in a directory. */
 void ops_inherit (MossMount *mount, fuse_ino_t parent, guint32 *gid, mode_t *mode);
 
 /* fuse-file.c */

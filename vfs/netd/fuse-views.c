@@ -186,7 +186,7 @@ fill_dir (MossMount *mount, fuse_ino_t number, struct stat *st)
 
 /* As it is now, but for what differs in this version. */
 static void
-fill_version (const Node *node, const MossTreeAttr *now, struct stat *st)
+fill_version (MossMount *mount, const Node *node, const MossTreeAttr *now, struct stat *st)
 {
   MossTreeAttr attr = *now;
 
@@ -194,7 +194,7 @@ fill_version (const Node *node, const MossTreeAttr *now, struct stat *st)
   attr.size = node->size;
   attr.allocated = node->size;
   attr.nlink = 1;
-  ops_to_stat (&attr, st);
+  ops_to_stat (mount, &attr, st);
 }
 
 static int
@@ -209,9 +209,9 @@ node_getattr (MossMount *mount, const Node *node, struct stat *st)
   if (node->kind == VERSIONS)
     fill_dir (mount, node->number, st);
   else if (node->kind == VERSION)
-    fill_version (node, &attr, st);
+    fill_version (mount, node, &attr, st);
   else
-    ops_to_stat (&attr, st);
+    ops_to_stat (mount, &attr, st);
   st->st_ino = node->number;
   if (!S_ISLNK (st->st_mode))
     st->st_mode &= ~READ_ONLY_BITS;

@@ -10,6 +10,10 @@
 
 G_BEGIN_DECLS
 
+/* Who owns the person's own files in the tree, on whatever machine: shown as the mount's uid and
+ * gid. Also for moss_tree_open(). */
+#define MOSS_MOUNT_OWNER 0x4d6f7373u
+
 typedef struct _MossMount MossMount;
 
 /* What only others know. Any thread; each may be NULL. */

@@ -246,8 +246,7 @@ fill_config (Netd *netd, MossTreeConfig *config, char **dir, GError **error)
   moss_fingerprint_to_bytes (netd->id, config->device);
   config->slot = home->slot;
   config->generation = home->generation;
-  config->uid = getuid ();
-  config->gid = getgid ();
+  config->uid = config->gid = MOSS_MOUNT_OWNER;
   config->suite = MOSS_SUITE_SODIUM;
   config->callbacks = (MossTreeCallbacks) {
     .sign = on_sign,
