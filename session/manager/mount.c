@@ -282,7 +282,8 @@ on_look (gpointer data)
 
   if (!g_mutex_trylock (&mount->lock))
     return G_SOURCE_CONTINUE;
-  if (mount->connection < 0 || !is_waited_for (mount, &answers) || answers != mount->answers)
+  if (mount->connection < 0 || mount->owner == NULL || !is_waited_for (mount, &answers)
+      || answers != mount->answers)
     {
       mount->stuck_since_us = 0;
       if (answers != mount->answers)

@@ -19,6 +19,7 @@ struct _MossCloud
   MossFilesClient *client;
   CloudProvidersProviderExporter *provider;
   CloudProvidersAccountExporter *account; /* NULL without a home */
+  guint accounts; /* made so far */
   GSimpleActionGroup *actions;
 };
 
@@ -77,8 +78,12 @@ add_account (MossCloud *cloud, const char *home)
   g_autofree char *name = moss_files_home_name (home);
   g_autoptr (GIcon) icon = g_themed_icon_new ("moss-net-symbolic");
   g_autoptr (GMenuModel) menu = make_menu ();
+  char id[16] = "Home";
 
-  cloud->account = cloud_providers_account_exporter_new (cloud->provider, "Home");
+  /* The library leaves the menu of an account that was removed where it is. */
+  if (++cloud->accounts > 1)
+    g_snprintf (id, sizeof id, "Home%u", cloud->accounts);
+  cloud->account = cloud_providers_account_exporter_new (cloud->provider, id);
   cloud_providers_account_exporter_set_name (cloud->account, name);
   cloud_providers_account_exporter_set_icon (cloud->account, icon);
   cloud_providers_account_exporter_set_path (cloud->account, home);
