@@ -17,11 +17,13 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-USER = 65534
-ENV_MARK = "MOSS_BENCH_INSIDE"
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "hosts"))
+import person  # noqa: E402
+from person import USER, as_user  # noqa: E402
+
 PASSWORD = "bench"
 CHUNK = 1 << 20
 NAMES = ["write-fsync", "read-cold", "read-cached", "randread-cold", "randread-cached", "create-3000",
@@ -34,98 +36,8 @@ def drop_caches():
         file.write("3")
 
 
-def as_user():
-    os.setgroups([])
-    os.setresgid(USER, USER, USER)
-    os.setresuid(USER, USER, USER)
-
-
 def run(argv, **options):
     return subprocess.run(argv, check=True, preexec_fn=as_user, stdout=subprocess.DEVNULL, **options)
-
-
-class Moss:
-    """A person's /net."""
-
-    def __init__(self, build, top):
-        self.top, self.processes = top, []
-        self.runtime = os.path.join(top, "runtime")
-        os.mkdir(self.runtime)
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.runtime], check=True)
-        self.bin = os.path.join(top, "bin")
-        os.mkdir(self.bin)
-        for name in ("session/manager/moss-session", "session/sandbox/moss-sandboxd", "session/cli/moss",
-                     "session/sandbox/init/moss-init", "core/moss-agent", "vfs/moss-netd"):
-            shutil.copy(os.path.join(build, name), self.bin)
-        self.state = os.path.join(top, "state")
-        for folder in (self.runtime, self.state):
-            os.makedirs(folder, exist_ok=True)
-            os.chown(folder, USER, USER)
-            os.chmod(folder, 0o700)
-        self.env = {"PATH": self.bin + ":/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": self.state,
-                    "XDG_RUNTIME_DIR": self.runtime, "XDG_DATA_HOME": self.state, "MOSS_NO_SHELL": "1",
-                    "MOSS_LIBEXECDIR": self.bin, "MOSS_STATE_DIR": self.state, "G_DEBUG": "fatal-warnings",
-                    "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
-                    "MOSS_SANDBOXD_SOCKET": top + "/run/sandboxd.sock"}
-        self.start()
-
-    def popen(self, name, argv, user=True):
-        with open(os.path.join(self.top, name + ".log"), "wb") as log:
-            self.processes.append(subprocess.Popen(
-                argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=as_user if user else None))
-
-    def start(self):
-        run_dir = os.path.join(self.top, "run")
-        self.popen("sandboxd", [self.bin + "/moss-sandboxd", "--run", run_dir, "--state", self.top + "/boxes",
-                                "--libexec", self.bin, "--allow-uid", str(USER)], user=False)
-        self.popen("bus", ["dbus-daemon", "--session", "--nofork", "--nopidfile",
-                           "--address=" + self.env["DBUS_SESSION_BUS_ADDRESS"]])
-        self.wait(lambda: os.path.exists(self.runtime + "/bus") and os.path.exists(run_dir + "/sandboxd.sock"))
-        self.popen("session", [self.bin + "/moss-session", "--no-shell", "--netd-option=--listen",
-                               "--netd-option=127.0.0.1", "--netd-option=--port", "--netd-option=0"])
-        self.wait(lambda: subprocess.run(
-            [self.bin + "/moss", "identity", "create", "me@example.org", "--no-passphrase"], env=self.env,
-            preexec_fn=as_user, capture_output=True, check=False).returncode == 0)
-        self.wait(lambda: os.path.ismount("/net"))
-        self.wait(lambda: os.path.isdir("/net/me@example.org"))
-
-    def wait(self, check):
-        end = time.monotonic() + 20
-        while not check():
-            if time.monotonic() > end:
-                for name in ("sandboxd", "session"):
-                    with open(os.path.join(self.top, name + ".log"), encoding="utf-8") as log:
-                        print(log.read(), file=sys.stderr)
-                sys.exit("net: /net does not come up")
-            time.sleep(0.1)
-
-    def netd_pid(self):
-        path = os.path.join(self.bin, "moss-netd")
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                if os.readlink(f"/proc/{pid}/exe") == path:
-                    return int(pid)
-            except OSError:
-                continue
-        return 0
-
-    def private_mib(self):
-        with open(f"/proc/{self.netd_pid()}/smaps_rollup", encoding="ascii") as file:
-            return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
-
-    def switches(self):
-        total = 0
-        for task in os.listdir(f"/proc/{self.netd_pid()}/task"):
-            with open(f"/proc/{self.netd_pid()}/task/{task}/status", encoding="ascii") as file:
-                total += sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
-        return total
-
-    def stop(self):
-        for process in reversed(self.processes):
-            process.terminate()
-            process.wait()
-        subprocess.run(["umount", "-l", self.runtime], check=False)
 
 
 class Gocryptfs:
@@ -290,11 +202,11 @@ def ratio_rows(places):
 
 def measure(options, top):
     sources = make_sources(top, options.quick)
-    moss, other = Moss(options.build, top), Gocryptfs(top)
+    moss, other = person.Person(options.build, top), Gocryptfs(top)
     plain = os.path.join(top, "native")
     os.mkdir(plain)
     os.chown(plain, USER, USER)
-    folders = {"moss": "/net/me@example.org", "gocryptfs": other.plain, "native": plain}
+    folders = {"moss": person.HOME, "gocryptfs": other.plain, "native": plain}
     places = {name: Place(name, folder, sources, options.quick) for name, folder in folders.items()}
     try:
         for number in range(options.rounds or (2 if options.quick else 5)):
@@ -326,12 +238,8 @@ def main():
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("net: needs root (drops caches, starts moss-sandboxd)")
-    if ENV_MARK not in os.environ:
-        os.environ[ENV_MARK] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
-                              *sys.argv])
-    top = tempfile.mkdtemp(prefix="moss-bench-net-", dir="/var/tmp")
-    os.chmod(top, 0o755)
+    person.enter()
+    top = person.make_top("moss-bench-net-")
     try:
         rows = measure(options, top)
     finally:
