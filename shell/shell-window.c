@@ -7,6 +7,7 @@
 #include "dock.h"
 #include "launcher.h"
 #include "layout-report.h"
+#include "lock-watch.h"
 #include "notification-corner.h"
 #include "pair-dialog.h"
 #include "save-out.h"
@@ -623,5 +624,6 @@ moss_shell_window_new (GtkApplication *application, MossStyle *style, GDBusConne
   add_keys (self);
   on_style_changed (self);
   moss_layout_report_start (&self->shell);
+  moss_lock_watch_start (&self->shell);
   return GTK_WIDGET (self);
 }

@@ -54,7 +54,7 @@ class Pairing(Desktop):
 
     def __init__(self, suffix="", add=(1212, 433), **options):
         super().__init__(session=False, shell=False, **options)
-        self.suffix = suffix
+        self.suffix, self.add = suffix, add
         self.address = start_services(self, self.environment, "own", "Desktop")
         self.english = dict(self.environment, LANG="C.UTF-8", LANGUAGE="C")
         self.start_shell()
@@ -155,6 +155,28 @@ def shows_a_code(**options):
         desktop.check()
 
 
+def locked_after_a_login(**options):
+    """It says so, and the button leads to where the passphrase is asked for."""
+    with Pairing(**options) as desktop:
+        desktop.create()
+        desktop.key("Escape")
+        before = desktop.picture("unlocked")
+        if moss(desktop.english, "identity", "lock").returncode:
+            raise Failed("it can't be locked")
+        time.sleep(0.5)
+        after = desktop.picture("locked")
+        if desktop.differ(before, after, "500x120+390+600") < 500:
+            raise Failed("nobody is told that it is locked")
+        desktop.click(*desktop.add)
+        time.sleep(0.6)
+        desktop.type(PASSPHRASE)
+        desktop.picture("unlock")
+        desktop.key("Return")
+        wait_for("it is unlocked", lambda: "unlocked" in desktop.show())
+        desktop.picture("unlocked-again")
+        desktop.check()
+
+
 def dark():
     begin_add_and_revoke(suffix="-dark", options=["--color-scheme", "dark"])
 
@@ -172,7 +194,11 @@ def code():
     shows_a_code()
 
 
-TESTS = {"light": light, "code": code, "dark": dark, "rtl": right_to_left}
+def locked():
+    locked_after_a_login()
+
+
+TESTS = {"light": light, "code": code, "locked": locked, "dark": dark, "rtl": right_to_left}
 
 if __name__ == "__main__":
-    run(*[TESTS[name] for name in sys.argv[1:]] if len(sys.argv) > 1 else (light, code))
+    run(*[TESTS[name] for name in sys.argv[1:]] if len(sys.argv) > 1 else (light, code, locked))
