@@ -97,6 +97,8 @@ name_at (MossChain *chain, guint32 seq)
 static void
 find_problem (MossAgentIdentity *self)
 {
+  if (self->seen == NULL)
+    return; /* it says that */
   g_clear_pointer (&self->problem, g_free);
   if (self->fork != NULL)
     {
@@ -191,13 +193,21 @@ describe_myself (MossAgentIdentity *self,
   return g_steal_pointer (&record);
 }
 
+/* Without the note of what was seen no chain is believed. */
+static gboolean
+has_memory (MossAgentIdentity *self, GError **error)
+{
+  return self->seen != NULL || refuse (error, MOSS_AGENT_ERROR_INVALID, self->problem);
+}
+
 /* From now on @chain (taken; nullable: @error is set) is what holds. */
 static gboolean
 commit (MossAgentIdentity *self, MossChain *chain, GError **error)
 {
   g_autoptr (MossChain) taken = chain;
 
-  if (chain == NULL || !moss_seen_check (self->seen, chain, error) ||
+  if (chain == NULL || !has_memory (self, error) ||
+      !moss_seen_check (self->seen, chain, error) ||
       !write_file (self, "chain", moss_chain_get_bytes (chain), error) ||
       !moss_seen_take (self->seen, chain, error))
     return FALSE;
@@ -234,6 +244,23 @@ moss_agent_identity_create (MossAgentIdentity *self,
          commit (self, moss_author_create (&by, name, record, key, error), error);
 }
 
+/* What was seen can't be read. Somebody who pairs the device anew, by a code, stands before it:
+ * only then is it begun anew. */
+static gboolean
+begin_memory (MossAgentIdentity *self, GError **error)
+{
+  g_autofree char *path = path_of (self, "seen");
+  g_autofree char *aside = path_of (self, "seen.damaged");
+
+  if (self->seen != NULL)
+    return TRUE;
+  if (g_rename (path, aside) != 0)
+    return refuse (error, MOSS_AGENT_ERROR_INVALID, self->problem);
+  self->seen = moss_seen_open (path, error);
+  find_problem (self);
+  return self->seen != NULL;
+}
+
 gboolean
 moss_agent_identity_join (MossAgentIdentity *self,
                           GBytes *identity,
@@ -252,6 +279,8 @@ moss_agent_identity_join (MossAgentIdentity *self,
                    _ ("This device belongs to an identity already."));
   if (moss_agent_keys_are_locked (self->keys))
     return refuse (error, MOSS_AGENT_ERROR_LOCKED, _ ("Moss is locked."));
+  if (!begin_memory (self, error))
+    return FALSE;
   if (g_bytes_get_size (identity) != MOSS_HASH_BYTES)
     return refuse (error, MOSS_AGENT_ERROR_INVALID, "an identity's id has 32 bytes");
   record = describe_myself (self, fingerprint, device_name, error);
@@ -547,12 +576,21 @@ moss_agent_identity_tree_keys (MossAgentIdentity *self, GError **error)
 
 /* --- loading --- */
 
+static void
+set_unusable (MossAgentIdentity *self, const GError *reason)
+{
+  g_message ("%s", reason->message);
+  self->problem = g_strdup_printf (
+      _ ("The identity on this device can't be used: %s. Pair the device again."),
+      reason->message);
+}
+
 /**
  * moss_agent_identity_load:
  * @dir: "identity" of the state
  *
  * A chain that is damaged, or older than what was seen, is not used: @self->problem says so,
- * and the device goes on without an identity.
+ * and the device goes on without an identity. The same if it can't be told what was seen.
  */
 gboolean
 moss_agent_identity_load (MossAgentIdentity *self,
@@ -568,9 +606,12 @@ moss_agent_identity_load (MossAgentIdentity *self,
 
   self->keys = keys;
   self->dir = g_strdup (dir);
-  self->seen = moss_seen_open (seen_path, error);
+  self->seen = moss_seen_open (seen_path, &local);
   if (self->seen == NULL)
-    return FALSE;
+    {
+      set_unusable (self, local);
+      return TRUE;
+    }
   bytes = read_file (self, "chain", error);
   if (bytes == NULL)
     {
@@ -580,10 +621,7 @@ moss_agent_identity_load (MossAgentIdentity *self,
   chain = moss_chain_parse (bytes, &local);
   if (chain == NULL || !moss_seen_take (self->seen, chain, &local))
     {
-      g_message ("%s", local->message);
-      self->problem = g_strdup_printf (
-          _ ("The identity on this device can't be used: %s. Pair the device again."),
-          local->message);
+      set_unusable (self, local);
       return TRUE;
     }
   self->chain = g_steal_pointer (&chain);

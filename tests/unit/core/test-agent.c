@@ -58,7 +58,8 @@ agent_new (guint8 number)
 static void
 agent_free (Agent *agent)
 {
-  static const char *const files[] = { "keys", "chain", "seen", "joining", "fork" };
+  static const char *const files[] = { "keys",    "chain", "seen", "seen.damaged",
+                                       "joining", "fork" };
 
   unload (agent);
   for (guint i = 0; i < G_N_ELEMENTS (files); i++)
@@ -304,6 +305,31 @@ test_fork (void)
                    ==, "same");
 }
 
+/* Nobody knows any more what was seen: the device goes on without an identity, and says so. */
+static void
+test_memory_damaged (void)
+{
+  g_autoptr (Agent) one = agent_new (1);
+  g_autoptr (Agent) two = agent_new (2);
+  g_autofree char *path = g_build_filename (one->dir, "seen", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (create (one, &error));
+  g_assert_true (g_file_set_contents (path, "rubbish", 7, NULL));
+  restart (one);
+  g_assert_null (one->identity.chain);
+  g_assert_nonnull (strstr (one->identity.problem, "damaged"));
+  g_assert_false (create (one, &error));
+  g_assert_nonnull (strstr (error->message, "damaged"));
+  g_assert_false (moss_agent_keys_are_locked (&one->keys));
+  /* Paired by a person it begins anew. */
+  g_clear_error (&error);
+  g_assert_true (create (two, &error) && join (two, one, &error));
+  restart (one);
+  g_assert_cmpstr (one->identity.problem, ==, "");
+  g_assert_true (moss_agent_identity_is_alive (&one->identity));
+}
+
 static void
 test_old_file (void)
 {
@@ -340,6 +366,7 @@ main (int argc, char **argv)
   g_test_add_func ("/agent/keys-not-written", test_keys_not_written);
 #endif
   g_test_add_func ("/agent/fork", test_fork);
+  g_test_add_func ("/agent/memory-damaged", test_memory_damaged);
   g_test_add_func ("/agent/old-file", test_old_file);
   return g_test_run ();
 }
