@@ -23,7 +23,8 @@
 enum
 {
   CONVERSATIONS_MAX = 4,
-  SILENCE_S = 10, /* of the other side; and each step of it */
+  SILENCE_S = 10, /* of the other side, between two of its bytes */
+  TALK_S = 40,    /* all of it */
   AGENT_MS = 20000,
   CONNECT_S = 6,
   TYPED_TRIES = 3, /* at one address, each within TYPED_S */
@@ -59,6 +60,7 @@ typedef struct
   GBytes *chain; /* typed here: ours */
   char *name;    /* of the other one */
   gboolean joined;
+  guint deadline; /* source; main context */
   GDBusMethodInvocation *invocation; /* nullable: shown here */
 } Talk;
 
@@ -426,6 +428,24 @@ run_talk (GTask *task, gpointer source, gpointer task_data, GCancellable *cancel
     g_task_return_error (task, error);
 }
 
+/* However slowly the other side speaks: the thread wakes and gives up. */
+static gboolean
+on_deadline (gpointer data)
+{
+  Talk *talk = data;
+
+  talk->deadline = 0;
+  g_socket_shutdown (talk->socket, TRUE, TRUE, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+end_talk (Talk *talk)
+{
+  g_clear_handle_id (&talk->deadline, g_source_remove);
+  talk->netd->pairing->conversations--;
+}
+
 static void
 start_talk (Talk *talk, GAsyncReadyCallback done)
 {
@@ -433,6 +453,7 @@ start_talk (Talk *talk, GAsyncReadyCallback done)
 
   talk->netd->pairing->conversations++;
   g_socket_set_timeout (talk->socket, SILENCE_S);
+  talk->deadline = g_timeout_add_seconds (TALK_S, on_deadline, talk);
   g_task_set_task_data (task, talk, talk_free);
   g_task_run_in_thread (task, run_talk);
 }
@@ -478,11 +499,11 @@ static void
 on_shown_done (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Netd *netd = user_data;
-  const Talk *talk = g_task_get_task_data (G_TASK (result));
+  Talk *talk = g_task_get_task_data (G_TASK (result));
   g_autoptr (GError) error = NULL;
   g_autofree char *sentence = NULL;
 
-  netd->pairing->conversations--;
+  end_talk (talk);
   if (g_task_propagate_boolean (G_TASK (result), &error))
     {
       sentence = g_strdup_printf (_ ("Paired with %s."), talk->name);
@@ -615,7 +636,7 @@ on_typed_done (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   Device *device;
 
-  netd->pairing->conversations--;
+  end_talk (talk);
   if (!g_task_propagate_boolean (G_TASK (result), &error))
     {
       answer_error (talk, error);
