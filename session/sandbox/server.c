@@ -8,6 +8,7 @@
 #include "server.h"
 #include "error.h"
 #include "requests.h"
+#include "room.h"
 #include "moss-dbus-sandboxd.h"
 
 #include <errno.h>
@@ -186,13 +187,27 @@ drop_peer (Peer *peer)
   g_ptr_array_remove_fast (peer->server->peers, peer);
 }
 
+static guint
+count_peers (MossServer *server, uid_t uid)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < server->peers->len; i++)
+    n += ((Peer *) server->peers->pdata[i])->uid == uid;
+  return n;
+}
+
 static void
 on_closed (GDBusConnection *connection, gboolean vanished, GError *error, gpointer data)
 {
   Peer *peer = data;
+  MossServer *server = peer->server;
+  uid_t uid = peer->uid;
 
   g_signal_handlers_disconnect_by_data (connection, peer);
   drop_peer (peer);
+  if (count_peers (server, uid) == 0)
+    moss_room_drop_all (uid);
 }
 
 static void
@@ -236,11 +251,8 @@ is_member (uid_t uid, gid_t group)
 static gboolean
 may_connect (MossServer *server, uid_t uid)
 {
-  guint n = 0;
-
-  for (guint i = 0; i < server->peers->len; i++)
-    n += ((Peer *) server->peers->pdata[i])->uid == uid;
-  if (n >= MAX_CONNECTIONS_PER_USER || server->peers->len >= MAX_CONNECTIONS)
+  if (count_peers (server, uid) >= MAX_CONNECTIONS_PER_USER
+      || server->peers->len >= MAX_CONNECTIONS)
     return FALSE;
   for (guint i = 0; i < server->allowed->len; i++)
     if (g_array_index (server->allowed, uid_t, i) == uid)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* Policy: images are written to and read from a directory on a tmpfs that only sandboxd sees.
- * What a caller hands in must be sealed memfds, or pages in a file of that tmpfs that nobody can
- * change any more (room.c); it is copied there, checked whole, and only then
- * given to CRIU. What a caller gets are read-only descriptors of files that have no name any
+ * What a caller hands in must be sealed memfds, or pages in a file of ours that nobody can make
+ * larger or smaller any more (room.c); it is copied there, checked whole, and only then given to
+ * CRIU. What a caller gets are read-only descriptors of files that have no name any
  * more. A failed dump leaves the app running, a failed restore leaves no process. */
 
 #include "travel.h"
@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -83,6 +84,7 @@ typedef struct
 {
   char *path;
   int fd;
+  char *shown; /* the image that is a mount, or NULL */
 } ImageDir;
 
 static gboolean
@@ -110,7 +112,10 @@ image_dir_empty (ImageDir *dir)
 static void
 image_dir_clear (ImageDir *dir)
 {
+  if (dir->shown != NULL)
+    umount2 (dir->shown, MNT_DETACH | UMOUNT_NOFOLLOW);
   image_dir_empty (dir);
+  g_free (dir->shown);
   if (dir->path != NULL)
     rmdir (dir->path);
   moss_fd_cleanup (&dir->fd);
@@ -270,16 +275,6 @@ is_pages (const char *name)
 }
 
 static gboolean
-link_room (int room, ImageDir *dir, const char *name, GError **error)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", room);
-
-  if (linkat (AT_FDCWD, path, dir->fd, name, AT_SYMLINK_FOLLOW) == 0)
-    return TRUE;
-  return moss_sandbox_fail_errno (error, errno, "Can't place the image %s", name);
-}
-
-static gboolean
 make_image (MossRequest *request, MossSandbox *sandbox, ImageDir *dir, const char *name,
             gint32 handle, guint64 size, GError **error)
 {
@@ -291,7 +286,10 @@ make_image (MossRequest *request, MossSandbox *sandbox, ImageDir *dir, const cha
     return FALSE;
   room = is_pages (name) ? moss_room_take (sandbox, from, size, &local) : -1;
   if (room >= 0)
-    return link_room (room, dir, name, error);
+    {
+      dir->shown = g_build_filename (dir->path, name, NULL);
+      return moss_room_show (sandbox, room, dir->shown, error);
+    }
   if (local != NULL)
     {
       g_propagate_error (error, local);
@@ -735,7 +733,7 @@ moss_travel_dump (MossRequest *request, GError **error)
 {
   g_autoptr (MossSandbox) sandbox = NULL;
   g_auto (GStrv) extra_files = NULL;
-  g_auto (ImageDir) dir = { NULL, -1 };
+  g_auto (ImageDir) dir = { NULL, -1, NULL };
   const char *id;
   Dump dump = { .content = -1 };
   MossCriuStats stats;
@@ -880,7 +878,7 @@ static gboolean
 restore (MossRequest *request, MossSandbox *sandbox, GVariant *images, gint32 index,
          gint32 content, Costs *costs, MossCriuStats *stats, GError **error)
 {
-  g_auto (ImageDir) dir = { NULL, -1 };
+  g_auto (ImageDir) dir = { NULL, -1, NULL };
 
   if (!check_images (request, sandbox, images, &dir, costs, error)
       || !take_content (request, sandbox, images, &dir, index, content, costs, error))

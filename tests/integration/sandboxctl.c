@@ -156,11 +156,124 @@ do_dump (const char *id, const char *dir, int n_extra, char **extra)
   print (stats);
 }
 
+/* ---- pages in a room, rightly and wrongly -------------------------------------------- */
+
+static int
+make_room (const char *id, gsize size)
+{
+  g_autoptr (GUnixFDList) fds = NULL;
+  gint32 handle;
+
+  g_variant_get (call ("MakeRoom", g_variant_new ("(st)", id, (guint64) size), NULL, &fds), "(h)",
+                 &handle);
+  return g_unix_fd_list_get (fds, handle, NULL);
+}
+
+/* What a caller must not be able to do to the room once it only reads it. */
 static void
-do_restore (const char *id, const char *dir, gboolean network)
+try_to_change (int fd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+
+  if (open (path, O_RDWR | O_CLOEXEC) >= 0 || truncate (path, 1) == 0 || ftruncate (fd, 1) == 0
+      || fchmod (fd, 0666) == 0 || write (fd, "x", 1) >= 0
+      || mmap (NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED)
+    {
+      fprintf (stderr, "the room could be changed after it was handed over\n");
+      exit (5);
+    }
+}
+
+/* A descriptor of the pages in a room. how: right, or what is wrong with it. */
+static int
+fill_room (const char *id, const char *dir, const char *file, const char *how, gsize *size)
+{
+  const char *other = "00000000-0000-4000-8000-00000000000f";
+  g_autofree char *path = g_build_filename (dir, file, NULL), *self = NULL;
+  g_autofree char *content = NULL;
+  int writer, reader;
+
+  if (!g_file_get_contents (path, &content, size, NULL))
+    exit (3);
+  writer = g_str_equal (how, "foreign") ? open (dir, O_TMPFILE | O_RDWR, 0400)
+                                        : make_room (g_str_equal (how, "other") ? other : id, *size);
+  if (write (writer, content, *size) != (gssize) *size)
+    exit (3);
+  if (g_str_equal (how, "smaller") && ftruncate (writer, *size - 4096) != 0)
+    exit (3);
+  if (g_str_equal (how, "larger") && ftruncate (writer, *size + 4096) != 0)
+    exit (3);
+  if (g_str_equal (how, "mapped")
+      && mmap (NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0) == MAP_FAILED)
+    exit (3);
+  self = g_strdup_printf ("/proc/self/fd/%d", writer);
+  reader = open (self, O_RDONLY | O_CLOEXEC);
+  if (g_str_equal (how, "itself"))
+    return writer;
+  if (!g_str_equal (how, "open"))
+    close (writer);
+  if (!g_str_equal (how, "foreign"))
+    try_to_change (reader);
+  return reader;
+}
+
+/* Rooms are made until none is given, and all are kept and made as large as can be: COUNT BYTES. */
+static void
+do_hoard (const char *id)
+{
+  g_autofree char *base = g_strndup (id, 34);
+  static const char block[1 << 20];
+  guint64 bytes = 0;
+  guint n;
+
+  for (n = 0; n < 64; n++)
+    {
+      g_autofree char *each = g_strdup_printf ("%s%02x", base, n % 3);
+      g_autoptr (GUnixFDList) fds = NULL;
+      g_autoptr (GVariant) result = g_dbus_connection_call_with_unix_fd_list_sync (
+          connection, NULL, "/org/moss/Sandboxd", "org.moss.Sandboxd1", "MakeRoom",
+          g_variant_new ("(st)", each, (guint64) 4096), NULL, 0, 60000, NULL, &fds, NULL, NULL);
+      gssize got;
+      int fd;
+
+      if (result == NULL)
+        break;
+      fd = g_unix_fd_list_get (fds, 0, NULL);
+      while ((got = write (fd, block, sizeof block)) > 0)
+        bytes += got;
+    }
+  printf ("%u %" G_GUINT64_FORMAT "\n", n, bytes);
+}
+
+/* The image that has the most pages. */
+static char *
+find_largest (const char *dir)
+{
+  g_autoptr (GDir) files = g_dir_open (dir, 0, NULL);
+  char *found = NULL;
+  const char *file;
+  off_t most = 0;
+
+  while ((file = g_dir_read_name (files)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (dir, file, NULL);
+      struct stat st;
+
+      if (!g_str_has_prefix (file, "image-pages-") || stat (path, &st) != 0 || st.st_size < most)
+        continue;
+      most = st.st_size;
+      g_free (found);
+      found = g_strdup (file);
+    }
+  return found;
+}
+
+static void
+do_restore (const char *id, const char *dir, gboolean network, const char *room)
 {
   g_autoptr (GUnixFDList) fds = g_unix_fd_list_new ();
   g_autoptr (GDir) files = g_dir_open (dir, 0, NULL);
+  g_autofree char *largest = find_largest (dir);
   g_autoptr (GVariant) result = NULL;
   GVariantBuilder images;
   GVariantDict options;
@@ -172,9 +285,14 @@ do_restore (const char *id, const char *dir, gboolean network)
   while ((file = g_dir_read_name (files)) != NULL)
     if (g_str_has_prefix (file, "image-"))
       {
-        int handle = append_file (fds, dir, file, &size);
+        gboolean in_room = room != NULL && g_str_equal (file, largest);
+        int handle = in_room ? g_unix_fd_list_append (
+                                   fds, fill_room (id, dir, file, room, &size), NULL)
+                             : append_file (fds, dir, file, &size);
 
         g_variant_builder_add (&images, "(sht)", file + 6, handle, (guint64) size);
+        if (in_room && g_str_equal (room, "twice"))
+          g_variant_builder_add (&images, "(sht)", "pages-77.img", handle, (guint64) size);
       }
   index = append_file (fds, dir, "layer-index", &size);
   content = append_file (fds, dir, "layer-content", &size);
@@ -334,7 +452,12 @@ main (int argc, char **argv)
   else if (strcmp (command, "Dump") == 0)
     do_dump (id, path, argc - 5, argv + 5);
   else if (strcmp (command, "Restore") == 0)
-    do_restore (id, path, argc > 5 && strcmp (argv[5], "--network") == 0);
+    do_restore (id, path, argc > 5 && strcmp (argv[5], "--network") == 0,
+                argc > 6 && strcmp (argv[5], "--room") == 0 ? argv[6] : NULL);
+  else if (strcmp (command, "MakeRoom") == 0)
+    close (make_room (id, 1 << 20));
+  else if (strcmp (command, "Hoard") == 0)
+    do_hoard (id);
   else if (strcmp (command, "Prepare") == 0)
     do_prepare (id, path);
   else if (strcmp (command, "ReadLayer") == 0)

@@ -97,6 +97,74 @@ def test_who_runs_what_is_told_to_nobody(one):
     end(one, name)
 
 
+def rooms_of(daemon):
+    """Bytes that are in use where the rooms of ALICE lie, seen where the daemon sees them."""
+    place = f"/proc/{daemon.process.pid}/root{daemon.top}/run/private/rooms/{ALICE}"
+    if not os.path.isdir(place):
+        return 0
+    space = os.statvfs(place)
+    return (space.f_blocks - space.f_bfree) * space.f_frsize
+
+
+def traveller(daemon):
+    """An app that was dumped and ended here: its id and the folder with its images."""
+    name = daemon.create("/bin/sh", "-c", LOOP)
+    daemon.goes_on(name)
+    place = folder(daemon, "dump")
+    daemon.ctl("Dump", name, place)
+    end(daemon, name)
+    return name, place
+
+
+def test_pages_in_a_room_are_fixed(one):
+    name, place = traveller(one)
+    for how, why in (("open", "can still be changed"), ("itself", "can still be changed"),
+                     ("mapped", "can still be changed"), ("smaller", "not of the size"),
+                     ("larger", "not of the size"), ("foreign", "not a sealed memfd"),
+                     ("other", "not a sealed memfd"), ("twice", "not a sealed memfd")):
+        error = one.refused("Restore", name, place, "--room", how)
+        assert why in error, (how, error)
+        assert one.state(name) != "running", how
+    # Nothing of all that spoiled it for the right one, which can't be used a second time.
+    one.ctl("Restore", name, place, "--room", "right")
+    one.ctl("Thaw", name)
+    one.goes_on(name)
+    assert "running here already" in one.refused("Restore", name, place, "--room", "right")
+    end(one, name)
+    hosts.wait_until("its memory is given back", lambda: rooms_of(one) == 0, seconds=10)
+
+
+def test_rooms_take_bounded_memory(one):
+    """Held after they were spent, and written to beyond their size."""
+    name, place = traveller(one)
+    ident = "10000000-0000-4000-8000-000000000000"
+    count, size = one.ctl("Hoard", ident).stdout.split()
+    assert int(count) < 16 and 0 < int(size) <= 1 << 30, (count, size)
+    # Its caller has died: what it held is free again, for others it always was.
+    hosts.wait_until("the memory is given back", lambda: rooms_of(one) == 0, seconds=10)
+    one.ctl("Restore", name, place, "--room", "right")
+    one.ctl("Thaw", name)
+    one.goes_on(name)
+    end(one, name)
+    for number in range(3):
+        one.ctl("Remove", f"{ident[:-2]}{number:02x}")
+
+
+def children_of(daemon):
+    found = subprocess.run(["pgrep", "-P", str(daemon.process.pid), "criu"], check=False,
+                           capture_output=True, text=True)
+    return found.stdout.split()
+
+
+def test_a_room_ends_with_its_caller(one):
+    """Also the CRIU that waits with it."""
+    ident = "20000000-0000-4000-8000-000000000000"
+    one.ctl("MakeRoom", ident)
+    hosts.wait_until("its room is gone", lambda: rooms_of(one) == 0 and not children_of(one),
+                     seconds=10)
+    one.ctl("Remove", ident)
+
+
 # ---- a hostile app -------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ child_fail_to_start (int report, const char *program)
 {
   bool missing = errno == ENOENT && (strchr (program, '/') == NULL || access (program, F_OK) != 0);
   char text[200];
-  int n = snprintf (text, sizeof text, "?%s", program);
+  int n = snprintf (text, sizeof text, "?%s", program != NULL ? program : "");
 
   if (!missing)
     child_fail (report, program);
