@@ -330,6 +330,48 @@ store_first (MossTree *tree)
   return ok ? 0 : tree_errno (error);
 }
 
+/* Lock held. Whether some of its content is in the store, perhaps not on the disk. */
+static gboolean
+has_stored (const Inode *inode)
+{
+  for (guint i = 0; inode->content != NULL && i < inode->content->count; i++)
+    if (inode->content->segments[i].source->stored)
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * moss_tree_note:
+ *
+ * Returns: 1: what was changed so far survives this process; 0: the latest bytes of @ino don't yet,
+ * because they are many and on their way to the store; or -errno
+ */
+int
+moss_tree_note (MossTree *tree, guint64 ino)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean whole = TRUE;
+  guint64 position;
+  Inode *inode;
+
+  g_mutex_lock (&tree->lock);
+  inode = tree_find (tree, ino);
+  if (inode != NULL && S_ISREG (inode->mode) && unlogged_bytes (inode) > 0)
+    {
+      whole = unlogged_bytes (inode) <= STORE_FIRST;
+      if (whole)
+        {
+          tree->store_unsynced |= has_stored (inode);
+          tree_log_content (tree, inode);
+        }
+    }
+  position = moss_journal_position (tree->journal);
+  g_mutex_unlock (&tree->lock);
+  if (!moss_journal_write (tree->journal, position, &error))
+    return tree_errno (error);
+  return whole;
+}
+
 int
 moss_tree_fsync (MossTree *tree, guint64 ino)
 {
@@ -357,10 +399,17 @@ moss_tree_fsync (MossTree *tree, guint64 ino)
         stored = inode->content->segments[i].source->stored;
       tree_log_content (tree, inode);
     }
+  stored |= tree->store_unsynced;
+  tree->store_unsynced = FALSE;
   position = moss_journal_position (tree->journal);
   g_mutex_unlock (&tree->lock);
   if (stored && !moss_store_sync (tree->config.store, &error))
-    return tree_errno (error);
+    {
+      g_mutex_lock (&tree->lock);
+      tree->store_unsynced = TRUE;
+      g_mutex_unlock (&tree->lock);
+      return tree_errno (error);
+    }
   if (!moss_journal_sync (tree->journal, position, &error))
     return tree_errno (error);
   return 0;

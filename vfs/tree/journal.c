@@ -66,7 +66,8 @@ struct _MossJournal
   GMutex write_lock; /* files, synced */
   GCond written;
   gboolean writing;
-  guint64 synced; /* position up to which all is on the disk */
+  guint64 written_to; /* position up to which all is in the file */
+  guint64 synced;     /* position up to which all is on the disk */
   Side sides[2];
 };
 
@@ -598,7 +599,11 @@ give_back (MossJournal *journal, Taken *taken)
 }
 
 static int
-write_side (MossJournal *journal, Side *side, GByteArray *records, guint32 needs)
+write_side (MossJournal *journal,
+            Side *side,
+            GByteArray *records,
+            guint32 needs,
+            gboolean durable)
 {
   if (side->epoch == 0)
     return 0;
@@ -606,7 +611,7 @@ write_side (MossJournal *journal, Side *side, GByteArray *records, guint32 needs
     return side->failed;
   if (!write_records (journal, side, records, needs))
     return errno;
-  if (!side->unsynced)
+  if (!side->unsynced || !durable)
     return 0;
   if (moss_fault ("journal-sync") || fdatasync (side->fd) < 0)
     return side->failed = EIO;
@@ -615,31 +620,27 @@ write_side (MossJournal *journal, Side *side, GByteArray *records, guint32 needs
 }
 
 static int
-write_out (MossJournal *journal, Taken *taken)
+write_out (MossJournal *journal, Taken *taken, gboolean durable)
 {
   Side *older = &journal->sides[!taken->current];
   Side *newer = &journal->sides[taken->current];
-  int number = write_side (journal, older, taken->records[!taken->current], 0);
+  int number = write_side (journal, older, taken->records[!taken->current], 0,
+                           durable);
 
   if (number != 0)
     return number;
   newer->needs = older->epoch != 0 ? older->frames : 0;
-  return write_side (journal, newer, taken->records[taken->current], newer->needs);
+  return write_side (journal, newer, taken->records[taken->current], newer->needs,
+                     durable);
 }
 
-/**
- * moss_journal_sync:
- * @position: from moss_journal_position(), after the last record that matters
- *
- * Blocks. What couldn't be written is tried again by the next call. After a failed fdatasync
- * nobody can tell what is on the disk: it fails until a commit has made that file needless.
- */
-gboolean
-moss_journal_sync (MossJournal *journal, guint64 position, GError **error)
+static gboolean
+put_out (MossJournal *journal, guint64 position, gboolean durable, GError **error)
 {
+  guint64 *reached = durable ? &journal->synced : &journal->written_to;
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&journal->write_lock);
 
-  while (journal->synced < position)
+  while (*reached < position)
     {
       Taken taken;
       int number;
@@ -652,15 +653,37 @@ moss_journal_sync (MossJournal *journal, guint64 position, GError **error)
       journal->writing = TRUE;
       take_open (journal, &taken);
       g_mutex_unlock (&journal->write_lock);
-      number = write_out (journal, &taken);
+      number = write_out (journal, &taken, durable);
       give_back (journal, &taken);
       g_mutex_lock (&journal->write_lock);
       journal->writing = FALSE;
       if (number == 0)
+        journal->written_to = MAX (journal->written_to, taken.position);
+      if (number == 0 && durable)
         journal->synced = taken.position;
       g_cond_broadcast (&journal->written);
       if (number != 0)
         return fail (journal->dir, "written", number, error);
     }
   return TRUE;
+}
+
+/**
+ * moss_journal_sync:
+ * @position: from moss_journal_position(), after the last record that matters
+ *
+ * Blocks. What couldn't be written is tried again by the next call. After a failed fdatasync
+ * nobody can tell what is on the disk: it fails until a commit has made that file needless.
+ */
+gboolean
+moss_journal_sync (MossJournal *journal, guint64 position, GError **error)
+{
+  return put_out (journal, position, TRUE, error);
+}
+
+/* As sync, but only into the file: it survives this process, not the machine. */
+gboolean
+moss_journal_write (MossJournal *journal, guint64 position, GError **error)
+{
+  return put_out (journal, position, FALSE, error);
 }

@@ -33,6 +33,7 @@ guint64 moss_journal_position (MossJournal *journal);
 guint64 moss_journal_bytes (MossJournal *journal);
 
 /* Any thread, without locks. */
+gboolean moss_journal_write (MossJournal *journal, guint64 position, GError **error);
 gboolean moss_journal_sync (MossJournal *journal, guint64 position, GError **error);
 void moss_journal_prepare (MossJournal *journal);
 void moss_journal_drop (MossJournal *journal, guint64 before);

@@ -141,6 +141,7 @@ struct _MossTree
   GHashTable *gone;       /* ino (guint64 *): the same, until base is without them */
   GHashTable *orphans;    /* ino → NULL: unlinked, kept for who has them open */
   guint64 dirty_bytes;    /* in memory only */
+  gboolean store_unsynced; /* the journal may name objects that aren't on the disk yet */
   gint64 dirty_since_us;  /* 0: clean */
   gint64 touched_us;      /* last change */
   gboolean replaying;     /* who has what open isn't known */

@@ -281,6 +281,9 @@ gint64 moss_tree_seek (MossTree *tree, guint64 ino, guint64 offset, int whence);
 /* Everything written to @ino and every change of names before is on the disk when it returns:
  * one fdatasync of the journal for small writes; many callers share one. */
 int moss_tree_fsync (MossTree *tree, guint64 ino);
+/* What was changed so far, and the bytes of @ino, survive the end of this process, though not the
+ * machine's: after each answer to a program. 1; 0: not the latest bytes yet, as they are many. */
+int moss_tree_note (MossTree *tree, guint64 ino);
 /* Everything is: commits and waits for it. */
 int moss_tree_sync (MossTree *tree);
 
