@@ -480,6 +480,7 @@ moss_mount_new (const MossMountConfig *config, GError **error)
   mount->made_ns = g_get_real_time () * 1000;
   mount->connection = -1;
   mount->executed = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  mount->lost = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   mount->threads = g_array_new (FALSE, FALSE, sizeof (pthread_t));
   g_mutex_init (&mount->lock);
   g_cond_init (&mount->changed);
@@ -503,6 +504,7 @@ moss_mount_free (MossMount *mount)
   g_clear_pointer (&mount->state, fuse_state_free);
   g_array_unref (mount->threads);
   g_hash_table_unref (mount->executed);
+  g_hash_table_unref (mount->lost);
   g_mutex_clear (&mount->lock);
   g_cond_clear (&mount->changed);
   g_free (mount->name);

@@ -2,8 +2,9 @@
 /* Content of files.
  *
  * The kernel keeps what it read and what went through it (keep_cache): all changes are made
- * through it, or it is told of them (fuse-changes.c). Writes go through to the tree at once, so a
- * write that returned survives this process. */
+ * through it, or it is told of them (fuse-changes.c). Writes go through to the tree at once, and
+ * into its journal (moss_tree_note()), so that what returned survives this process. Of a long
+ * stream the last few MiB don't: then the next fsync says so. */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/fuse-private.h"
@@ -160,6 +161,8 @@ on_create (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
     result = open_node (mount, to_node (attr.ino), info->flags, &out);
   if (result == 0 && (info->flags & O_TRUNC) != 0)
     result = moss_tree_getattr (mount->tree, attr.ino, &attr);
+  if (result == 0)
+    moss_tree_note (mount->tree, attr.ino);
   if (result != 0)
     fuse_reply_err (request, -result);
   else
@@ -198,6 +201,9 @@ file_resume (MossMount *mount)
 
       if (handle->node == 0)
         continue;
+      if ((handle->flags & FUSE_STATE_UNSAFE) != 0)
+        g_hash_table_add (mount->lost, g_memdup2 (&handle->node, sizeof handle->node));
+      handle->flags &= ~FUSE_STATE_UNSAFE;
       if (moss_tree_open_file (mount->tree, ino, handle->flags & ~(O_TRUNC | O_CREAT)) != 0)
         g_message ("A file that was open is gone");
       else if (mount->backing != NULL)
@@ -248,6 +254,20 @@ on_read (fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
     fuse_reply_buf (request, (const char *) buffer, n);
 }
 
+/* TRUE once for a file whose last bytes went with the last server: whoever waits for them to be on
+ * the disk must hear of it. */
+static gboolean
+was_lost (MossMount *mount, fuse_ino_t node)
+{
+  guint64 number = node;
+  gboolean lost;
+
+  g_mutex_lock (&mount->lock);
+  lost = g_hash_table_remove (mount->lost, &number);
+  g_mutex_unlock (&mount->lock);
+  return lost;
+}
+
 static gboolean
 kills_privileges (void)
 {
@@ -262,11 +282,14 @@ static void
 on_write (fuse_req_t request, fuse_ino_t node, const char *data, size_t size, off_t offset,
           struct fuse_file_info *info)
 {
+  MossMount *mount = get_mount (request);
   gssize n = -EROFS;
 
   if (is_live (node))
-    n = moss_tree_write (get_mount (request)->tree, to_ino (node), data, size, offset, FALSE,
+    n = moss_tree_write (mount->tree, to_ino (node), data, size, offset, FALSE,
                          kills_privileges ());
+  if (n > 0)
+    fuse_state_set_safe (mount->state, info->fh, moss_tree_note (mount->tree, to_ino (node)) > 0);
   if (n < 0)
     fuse_reply_err (request, -n);
   else
@@ -294,6 +317,10 @@ on_fsync (fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_i
     result = backing_take_in (mount, to_ino (node));
   if (is_live (node) && result == 0)
     result = moss_tree_fsync (mount->tree, to_ino (node));
+  if (result == 0)
+    fuse_state_set_safe (mount->state, info->fh, TRUE);
+  if (result == 0 && was_lost (mount, node))
+    result = -EIO;
   fuse_reply_err (request, -result);
 }
 
@@ -309,6 +336,7 @@ on_fallocate (fuse_req_t request, fuse_ino_t node, int mode, off_t offset, off_t
       if (mount->backing != NULL)
         backing_take_in (mount, to_ino (node));
       result = moss_tree_fallocate (mount->tree, to_ino (node), mode, offset, length);
+      moss_tree_note (mount->tree, to_ino (node));
       if (result == 0 && mount->backing != NULL)
         backing_refresh (mount, to_ino (node));
     }

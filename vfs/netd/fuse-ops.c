@@ -209,6 +209,7 @@ on_setattr (fuse_req_t request, fuse_ino_t node, struct stat *st, int to_set,
       fuse_reply_err (request, -result);
       return;
     }
+  moss_tree_note (mount->tree, ino);
   if ((set & MOSS_TREE_SET_SIZE) != 0 && mount->backing != NULL)
     backing_refresh (mount, ino);
   ops_to_stat (mount, &attr, &answer);
@@ -339,6 +340,8 @@ make (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_
     result = moss_tree_mkdir (mount->tree, ino, name, mode, uid, gid, &attr);
   else
     result = moss_tree_mknod (mount->tree, ino, name, mode, rdev, uid, gid, &attr);
+  if (result == 0)
+    moss_tree_note (mount->tree, attr.ino);
   ops_reply_entry (request, result, &attr);
 }
 
@@ -373,6 +376,8 @@ on_link (fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char *nam
     result = moss_tree_lookup (mount->tree, to_ino (parent), name, &attr);
   else if (result == 0)
     result = moss_tree_link (mount->tree, to_ino (node), to_ino (parent), name, &attr);
+  if (result == 0)
+    moss_tree_note (mount->tree, attr.ino);
   ops_reply_entry (request, result, &attr);
 }
 
@@ -384,6 +389,8 @@ on_unlink (fuse_req_t request, fuse_ino_t parent, const char *name)
 
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = moss_tree_unlink (mount->tree, to_ino (parent), name, NULL);
+  if (result == 0)
+    moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
 }
 
@@ -395,6 +402,8 @@ on_rmdir (fuse_req_t request, fuse_ino_t parent, const char *name)
 
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = moss_tree_rmdir (mount->tree, to_ino (parent), name, NULL);
+  if (result == 0)
+    moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
 }
 
@@ -410,6 +419,8 @@ on_rename (fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t n
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = moss_tree_rename (mount->tree, to_ino (parent), name, to_ino (new_parent),
                                new_name, flags, NULL);
+  if (result == 0)
+    moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
 }
 

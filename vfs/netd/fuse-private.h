@@ -47,6 +47,7 @@ struct _MossMount
   struct fuse_session *session;
   int connection;
   FuseState *state;
+  GHashTable *lost;     /* node numbers: bytes went with the last server; under lock */
   GHashTable *executed; /* unique → handle: carried out by the last server, not answered */
   guint64 init_unique;
   gboolean resumed;

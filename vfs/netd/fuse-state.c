@@ -108,7 +108,7 @@ fuse_state_open (FuseState *state, guint64 node, guint flags, int backing)
   g_mutex_unlock (&state->lock);
   if (number > 0)
     {
-      block->handles[number - 1].flags = flags;
+      block->handles[number - 1].flags = flags & ~FUSE_STATE_UNSAFE;
       block->handles[number - 1].backing = backing;
       block->handles[number - 1].node = node;
     }
@@ -122,6 +122,19 @@ fuse_state_look (FuseState *state, guint64 number, FuseStateHandle *handle)
     return FALSE;
   *handle = state->block->handles[number - 1];
   return handle->node != 0;
+}
+
+void
+fuse_state_set_safe (FuseState *state, guint64 number, gboolean safe)
+{
+  guint32 *flags;
+
+  if (number == 0 || number > FUSE_STATE_HANDLES)
+    return;
+  flags = &state->block->handles[number - 1].flags;
+  if (((*flags & FUSE_STATE_UNSAFE) == 0) == safe)
+    return;
+  *flags = safe ? *flags & ~FUSE_STATE_UNSAFE : *flags | FUSE_STATE_UNSAFE;
 }
 
 gboolean

@@ -27,10 +27,13 @@ typedef struct
   guint32 done;     /* carried out, perhaps not yet answered */
 } FuseStateSlot;
 
+/* In the flags of a handle: bytes written by it wouldn't survive the server. */
+#define FUSE_STATE_UNSAFE (1u << 31)
+
 typedef struct
 {
   guint64 node; /* 0: free */
-  guint32 flags;
+  guint32 flags; /* of open(2) */
   gint32 backing; /* id of the file that the kernel uses in place of us, or 0 */
 } FuseStateHandle;
 
@@ -58,6 +61,8 @@ gboolean fuse_state_is_used (FuseState *state);
 guint64 fuse_state_open (FuseState *state, guint64 node, guint flags, int backing);
 /* What was open under that number; FALSE when nothing is. */
 gboolean fuse_state_look (FuseState *state, guint64 number, FuseStateHandle *handle);
+/* Whether what was written by it would survive the server. */
+void fuse_state_set_safe (FuseState *state, guint64 number, gboolean safe);
 /* Closes it; FALSE when it isn't open. */
 gboolean fuse_state_close (FuseState *state, guint64 number, FuseStateHandle *handle);
 

@@ -137,6 +137,8 @@ on_setxattr (fuse_req_t request, fuse_ino_t node, const char *name, const char *
     result = 0;
   else
     result = moss_tree_setxattr (mount->tree, to_ino (node), name, value, size, flags);
+  if (result == 0)
+    moss_tree_note (mount->tree, to_ino (node));
   fuse_reply_err (request, -result);
 }
 
@@ -157,6 +159,8 @@ on_removexattr (fuse_req_t request, fuse_ino_t node, const char *name)
     result = 0;
   else
     result = moss_tree_removexattr (mount->tree, to_ino (node), name);
+  if (result == 0)
+    moss_tree_note (mount->tree, to_ino (node));
   fuse_reply_err (request, -result);
 }
 
