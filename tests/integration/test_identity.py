@@ -116,6 +116,41 @@ def test_lock(a, b, c):
     assert a.tree_keys() == keys
 
 
+def test_keyring(a, b, c):
+    """A real keyring on the tablet's bus: it opens the keys at every start, and can be shut."""
+    if not shutil.which("gnome-keyring-daemon"):
+        print("# no gnome-keyring here")
+        return
+    home = os.path.join(c.dir, "home")
+    os.makedirs(os.path.join(home, "run"), 0o700)
+    env = dict(c.env, HOME=home, XDG_DATA_HOME=home + "/data", XDG_RUNTIME_DIR=home + "/run")
+    keyring = subprocess.Popen(["gnome-keyring-daemon", "--foreground", "--components=secrets",
+                                "--unlock"], env=env, stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    keyring.stdin.write(b"login")
+    keyring.stdin.close()
+    try:
+        wait_for("the keyring", lambda: subprocess.run(
+            ["gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/", "-m",
+             "org.freedesktop.DBus.NameHasOwner", "org.freedesktop.secrets"], env=c.env,
+            capture_output=True, text=True).stdout.startswith("(true"))
+        sealed = c.agent("Seal", "keyring", "")
+        assert sealed.returncode == 0, sealed.stderr
+        assert c.agent("Lock").returncode == 0
+        assert "org.moss.Error.Locked" in c.agent("Sign", "moss-snapshot-1", "b'x'").stderr
+        assert c.agent("Unlock", "").returncode == 0
+        c.restart_agent()
+        wait_for("it opens by itself",
+                 lambda: c.agent("Sign", "moss-snapshot-1", "b'x'").returncode == 0)
+        assert c.agent("Seal", "none", "").returncode == 0
+    finally:
+        keyring.terminate()
+        keyring.wait()
+    gone = c.agent("Seal", "keyring", "")
+    assert gone.returncode != 0 and "Choose a passphrase" in gone.stderr, gone.stderr
+    assert c.agent("Sign", "moss-snapshot-1", "b'x'").returncode == 0
+
+
 def test_wrong_codes(a, b, c):
     nothing = a.type_code(b, "1234 5678", check=False)
     assert nothing.returncode != 0 and "shows no code" in nothing.stderr, nothing.stderr
@@ -330,7 +365,7 @@ def test_meddler_on_the_port(a, b, c):
     wait_for("it has joined", lambda: "this device" in c.members().values())
 
 
-TESTS = [test_create, test_lock, test_wrong_codes, test_pair, test_stops, test_third, test_revoke,
+TESTS = [test_create, test_lock, test_keyring, test_wrong_codes, test_pair, test_stops, test_third, test_revoke,
          test_refused_at_tls, test_revoked_signs, test_fork, test_rollback, test_pair_again,
          test_meddler_on_the_port]
 
