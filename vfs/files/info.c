@@ -75,6 +75,8 @@ moss_files_info_hosts (GVariant *info)
 
   if (moss_files_info_emblem (info) == NULL)
     return g_strdup ("");
+  if (hosts == 0 && g_str_equal (moss_files_get_string (info, "state"), "waiting"))
+    return g_strdup (""); /* the state says so */
   if (hosts == 0)
     return g_strdup (_ ("Not on a host yet"));
   return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "On %u host", "On %u hosts", hosts),

@@ -31,7 +31,8 @@ static const char bus_config[]
       " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
       "<busconfig><type>session</type><keep_umask/>\n"
       "<listen>unix:path=" INIT_RUNTIME_DIR "/bus</listen><auth>EXTERNAL</auth>\n"
-      "<policy context=\"default\"><allow user=\"*\"/><allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
+      "<policy context=\"default\"><allow user=\"*\"/>\n"
+      "<allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>\n"
       "<limit name=\"reply_timeout\">120000</limit></busconfig>\n";
 
