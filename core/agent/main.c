@@ -15,8 +15,10 @@
 
 #include "core/agent/service.h"
 #include "core/state.h"
+#include "moss-config.h"
 
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <locale.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -109,6 +111,9 @@ main (int argc, char **argv)
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
 
   setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, MOSS_LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
   forbid_dumps ();
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse (context, &argc, &argv, &error) || !moss_crypto_init (&error) ||

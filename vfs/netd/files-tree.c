@@ -231,7 +231,7 @@ run_restore (MossTree *tree, Netd *netd, GVariant *parameters, GError **error)
   result = restore (tree, attr.ino, version);
   if (result == -ENOENT)
     g_set_error (error, FILES_ERROR, FILES_ERROR_NOT_FOUND,
-                 _ ("“%s” has no version %" G_GUINT64_FORMAT " (any more)."), path, version);
+                 _ ("“%s” has no version %lu (any more)."), path, (gulong) version);
   else if (result != 0)
     fail (error, result, path);
   return result == 0 ? g_variant_new ("()") : NULL;

@@ -10,6 +10,7 @@
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "core/state.h"
+#include "moss-config.h"
 #include "vfs/netd/home.h"
 #include "vfs/netd/sync.h"
 
@@ -327,6 +328,9 @@ main (int argc, char **argv)
   /* Read by GnuTLS's TLS backend when it starts; nothing else of ours speaks TLS. */
   g_setenv ("G_TLS_GNUTLS_PRIORITY", "NORMAL:-VERS-ALL:+VERS-TLS1.3", TRUE);
   setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, MOSS_LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
   netd.loop = g_main_loop_new (NULL, FALSE);
   g_unix_signal_add (SIGTERM, on_signal, &netd);
   g_unix_signal_add (SIGINT, on_signal, &netd);

@@ -194,11 +194,9 @@ accuse (SyncHost *host, const guint8 *device, guint64 shown, const Expected *exp
   sync_host_lied (
       host,
       expected->claimed
-          ? _ ("It shows root %" G_GUINT64_FORMAT " of %s here, but has taken %" G_GUINT64_FORMAT
-               " from that device.")
-          : _ ("It shows root %" G_GUINT64_FORMAT " of %s, but has shown %" G_GUINT64_FORMAT
-               " before."),
-      shown, name, expected->number);
+          ? _ ("It shows root %lu of %s here, but has taken %lu from that device.")
+          : _ ("It shows root %lu of %s, but has shown %lu before."),
+      (gulong) shown, name, (gulong) expected->number);
 }
 
 static void
