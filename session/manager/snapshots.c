@@ -181,22 +181,35 @@ moss_snapshot_restore (MossManager *manager, const char *snapshot, gboolean copy
   return ok ? g_steal_pointer (&id) : NULL;
 }
 
+/* It may end at any time by itself, also while it is being saved; its end is told later. */
+static gboolean
+has_ended (MossManager *manager, const char *id)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *now = moss_helper_state (manager->helper, id, &error);
+
+  return error == NULL && (now == NULL || g_str_equal (now, "dead"));
+}
+
 static gboolean
 save_and_end (MossManager *manager, const char *id, GError **error)
 {
   g_autofree char *name = moss_manager_app_name (manager, id);
   g_autofree char *snapshot = NULL;
   g_autoptr (GCancellable) claim = moss_registry_claim (manager->registry, id, TRUE, error);
+  g_autoptr (GError) local = NULL;
 
   if (moss_registry_is (manager->registry, id, "running"))
+    snapshot = take (manager, id, "logout", "", TRUE, &local);
+  if (local != NULL && !has_ended (manager, id))
     {
-      snapshot = take (manager, id, "logout", "", TRUE, error);
-      if (snapshot == NULL)
-        {
-          g_prefix_error (error, _("%s can't be saved, so you are not logged out: "), name);
-          moss_registry_release (manager->registry, id);
-          return FALSE;
-        }
+      g_propagate_prefixed_error (error, g_steal_pointer (&local),
+                                  _("%s can't be saved, so you are not logged out: "), name);
+      moss_registry_release (manager->registry, id);
+      return FALSE;
+    }
+  if (snapshot != NULL)
+    {
       moss_registry_set (manager->registry, id, "state", g_variant_new_string ("stored"), "text",
                          g_variant_new_string (""), "wakes", g_variant_new_boolean (TRUE), NULL);
       moss_helper_do (manager->helper, "Kill", id, NULL);
