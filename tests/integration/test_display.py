@@ -11,6 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hosts"))
+import hosts  # noqa: E402
 import tap  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("MOSS_BUILD", "build/dev"))
@@ -92,9 +93,20 @@ class Display:
         if error[0] or status != 0:
             with open(self.path("log"), encoding="utf-8") as log:
                 sys.stdout.write("".join("# " + line for line in log))
-        shutil.rmtree(self.directory)
+        self.remove()
         if not error[0] and status != 0:
             raise AssertionError(f"the display ended with {status}")
+
+    def remove(self):
+        """The portals of an app's bus mount their documents in the folder, and end a moment later."""
+        documents = self.path("doc")
+
+        def is_gone():
+            subprocess.run(["umount", "--lazy", documents], capture_output=True, check=False)
+            shutil.rmtree(self.directory, ignore_errors=True)
+            return not os.path.lexists(self.directory)
+
+        hosts.wait_until(f"{self.directory} is gone", is_gone, seconds=10)
 
     def path(self, name):
         return os.path.join(self.directory, name)
