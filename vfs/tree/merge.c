@@ -114,9 +114,28 @@ device_name (guint16 slot, gpointer user_data)
   return g_strdup_printf ("device %u", slot);
 }
 
+/* Of a file with several names each device may remember another directory: that is no change. */
+static gboolean
+only_parent (const MossItem *a, const MossItem *b)
+{
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  MossInodeRecord mine, theirs;
+
+  if (a == NULL || b == NULL || moss_key_space (a) != SPACE_INODE ||
+      !moss_inode_record_read (a->value, a->value_length, &mine, NULL) ||
+      !moss_inode_record_read (b->value, b->value_length, &theirs, NULL) ||
+      S_ISDIR (mine.mode))
+    return FALSE;
+  mine.parent = theirs.parent;
+  moss_inode_record_write (&mine, bytes);
+  return bytes->len == b->value_length && memcmp (bytes->data, b->value, bytes->len) == 0;
+}
+
 static gboolean
 on_rest (const MossItem *a, const MossItem *b, gpointer behind)
 {
+  if (only_parent (a, b))
+    return TRUE;
   *(gboolean *) behind = TRUE;
   return FALSE;
 }
