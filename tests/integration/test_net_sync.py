@@ -198,26 +198,30 @@ def test_the_host_alone_brings_it(world):
     """Two devices that are never on at the same time meet at the host."""
     desktop, laptop, tablet = world.devices
     world.wait_synced()
-    for device in (laptop, tablet):
-        world.lab.cut(device.name)
     data = os.urandom(3 << 20)
-    with open(inside(desktop, "later.bin"), "wb") as file:
-        file.write(data)
-    hosts.wait_until("it is on the host", lambda: world.field(desktop, "state") == "synced", 30)
-    world.lab.cut("desktop")
-    world.lab.restore("laptop")
-    wait_read(laptop, "later.bin", data, 60)
-    for device in (desktop, tablet):
-        world.lab.restore(device.name)
-    wait_read(tablet, "later.bin", data, 60)
+    try:
+        for device in (laptop, tablet):
+            world.lab.cut(device.name)
+        with open(inside(desktop, "later.bin"), "wb") as file:
+            file.write(data)
+        wait_on_host(desktop, "later.bin")
+        world.lab.cut("desktop")
+        world.lab.restore("laptop")
+        wait_read(laptop, "later.bin", data, 40)
+    finally:
+        for device in world.devices:
+            world.lab.restore(device.name)
+    wait_read(tablet, "later.bin", data, 40)
 
 
 def test_without_the_host_all_goes_on(world):
     desktop, laptop, _ = world.devices
-    world.lab.cut("host")
-    write(desktop, "unplugged.txt", "no host")
-    wait_read(laptop, "unplugged.txt", b"no host")
-    world.lab.restore("host")
+    try:
+        world.lab.cut("host")
+        write(desktop, "unplugged.txt", "no host")
+        wait_read(laptop, "unplugged.txt", b"no host")
+    finally:
+        world.lab.restore("host")
     world.wait_synced(90)
 
 
@@ -239,6 +243,12 @@ def test_only_what_is_read_comes(world):
         assert file.read(1) == last
     print(f"# the last byte of {size >> 20} MiB took {fetched / 1048576:.2f} MiB")
     assert fetched < 2 << 20
+
+
+def wait_on_host(device, name, seconds=30):
+    """fsync says that it is here; this, that a host has it, too."""
+    hosts.wait_until(f"{name} is on the host", lambda: re.search(r"'hosts': <uint32 [1-9]", device.call(
+        *FILES, "org.moss.Files1.Info", f"['{HOME}/{name}']")), seconds)
 
 
 def received(device):
@@ -269,7 +279,7 @@ def lie_about_objects(world, mode, words):
         world.lab.restore("desktop")
         with open(inside(desktop, name), "wb") as file:
             file.write(data)
-        hosts.wait_until("it is on the host", lambda: world.field(desktop, "state") == "synced", 60)
+        wait_on_host(desktop, name, 60)
         world.lab.cut("desktop")
         world.lie(mode)
         world.lab.restore("laptop")

@@ -12,7 +12,10 @@
 #include "core/clock.h"
 
 #include <libsoup/soup.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum
 {
@@ -221,6 +224,31 @@ drop_tokens (HostClient *client)
 
 /* --- one exchange --- */
 
+/* Ten seconds of silence, then three tries five seconds apart: a connection that waits for a
+ * cell ends when the host is gone, without waking anybody before. */
+static void
+on_network_event (SoupMessage *msg,
+                  GSocketClientEvent event,
+                  GIOStream *connection,
+                  gpointer user_data)
+{
+  static const struct
+  {
+    int level, option, value;
+  } options[] = {
+    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, 10 },
+    { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+    { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+  };
+
+  if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION (connection))
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (options); i++)
+    g_socket_set_option (g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection)),
+                         options[i].level, options[i].option, options[i].value, NULL);
+}
+
 static SoupMessage *
 make_message (HostClient *client, const Exchange *exchange, GError **error)
 {
@@ -235,6 +263,7 @@ make_message (HostClient *client, const Exchange *exchange, GError **error)
       return NULL;
     }
   soup_message_add_flags (msg, SOUP_MESSAGE_NO_REDIRECT);
+  g_signal_connect (msg, "network-event", G_CALLBACK (on_network_event), NULL);
   soup_message_disable_feature (msg, SOUP_TYPE_CONTENT_SNIFFER);
   headers = soup_message_get_request_headers (msg);
   if (exchange->verb != 0)
@@ -339,7 +368,7 @@ explain (HostClient *client, GError **error)
       g_error_matches (original, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     *error = g_steal_pointer (&original);
   else if (g_error_matches (original, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
-    fail (client, HOST_CLIENT_ERROR_SLOW, "it doesn't answer", error);
+    fail (client, HOST_CLIENT_ERROR_AWAY, "it doesn't answer", error);
   else if (original->domain == G_TLS_ERROR)
     fail (client, HOST_CLIENT_ERROR_REFUSED, original->message, error);
   else if (original->domain == G_DBUS_ERROR || original->domain == MOSS_CRYPTO_ERROR)

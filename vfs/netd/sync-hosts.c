@@ -30,6 +30,7 @@ sync_host_unref (gpointer data)
   g_hash_table_unref (host->shown);
   g_clear_pointer (&host->base, g_bytes_unref);
   g_object_unref (host->cancellable);
+  g_object_unref (host->nudge);
   g_free (host->reason);
   g_free (host->lie);
   g_free (host->url);
@@ -158,6 +159,7 @@ host_new (Sync *sync, const char *url)
   host->sync = sync;
   host->url = g_strdup (url);
   host->cancellable = g_cancellable_new ();
+  host->nudge = g_cancellable_new ();
   host->reason = g_strdup (_ ("It was not reached yet."));
   host->shown = g_hash_table_new_full (moss_id_hash, moss_id_equal, g_free, g_free);
   host->clients = g_ptr_array_new_with_free_func ((GDestroyNotify) host_client_free);
@@ -187,6 +189,7 @@ stop (SyncHost *host, gboolean wait)
   g_cond_broadcast (&host->sync->changed);
   g_mutex_unlock (&host->sync->lock);
   g_cancellable_cancel (host->cancellable);
+  g_cancellable_cancel (host->nudge);
   if (wait && host->uploader != NULL)
     {
       g_thread_join (host->uploader);
@@ -232,6 +235,16 @@ sync_hosts_refresh (Sync *sync)
     stop (g_ptr_array_index (gone, i), FALSE);
   for (guint i = 0; i < fresh->len; i++)
     start (g_ptr_array_index (fresh, i));
+}
+
+/* A device came or went: what hosts say may have got lost, too. */
+void
+sync_hosts_nudge (Sync *sync)
+{
+  g_autoptr (GPtrArray) hosts = sync_hosts_copy (sync);
+
+  for (guint i = 0; i < hosts->len; i++)
+    g_cancellable_cancel (((SyncHost *) g_ptr_array_index (hosts, i))->nudge);
 }
 
 void

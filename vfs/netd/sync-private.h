@@ -25,6 +25,7 @@ typedef struct
   Sync *sync;
   char *url;
   GCancellable *cancellable;
+  GCancellable *nudge; /* of the watcher: the network may be another one, ask again */
   GThread *uploader, *watcher;
   gboolean stopped;
   HostState state;
@@ -143,6 +144,7 @@ GPtrArray *sync_peers_copy (Sync *sync);
 /* sync-hosts.c */
 void sync_hosts_refresh (Sync *sync);
 void sync_hosts_stop (Sync *sync);
+void sync_hosts_nudge (Sync *sync);
 SyncHost *sync_host_ref (SyncHost *host);
 void sync_host_unref (gpointer data);
 GPtrArray *sync_hosts_copy (Sync *sync);

@@ -14,7 +14,8 @@ enum
   SWAPS_MAX = 16,
   WATCH_S = 240,
   FIRST_PAUSE_S = 1,
-  LONGEST_PAUSE_S = 60,
+  LONG_PAUSE_S = 15,
+  LONGEST_PAUSE_S = 120, /* of a host that was away for long */
 };
 
 #define BUNDLE_BYTES ((gsize) 6 * 1024 * 1024)
@@ -33,6 +34,15 @@ pause_s (SyncHost *host, guint seconds)
     if (!g_cond_wait_until (&sync->changed, &sync->lock, end))
       return TRUE;
   return FALSE;
+}
+
+/* How long to leave a host alone that couldn't be reached. */
+static guint
+longer (guint pause)
+{
+  guint next = pause < LONG_PAUSE_S ? 2 * pause : pause + 1;
+
+  return MIN (next, LONGEST_PAUSE_S);
 }
 
 /* There is a tree, something to bring, and nobody said to pause. With the lock. */
@@ -400,7 +410,7 @@ sync_upload_thread (gpointer data)
         }
       if (!pause_s (host, pause))
         break;
-      pause = MIN (2 * pause, LONGEST_PAUSE_S);
+      pause = longer (pause);
     }
   g_clear_pointer (&client, host_client_free);
   sync_host_unref (host);
@@ -423,15 +433,19 @@ wait_until_known (SyncHost *host)
 
 /* One answer of the host. The tree isn't held while it is waited for. */
 static gboolean
-watch_once (SyncHost *host, HostClient *client, char **known, GError **error)
+watch_once (SyncHost *host,
+            HostClient *client,
+            char **known,
+            gboolean ask_now,
+            GError **error)
 {
   g_autoptr (GBytes) cell = NULL;
   g_autofree char *etag = NULL;
   g_autoptr (GHashTable) expected = sync_cell_expect (host);
   g_autoptr (GPtrArray) entries = NULL;
 
-  if (!host_client_get_cell (client, *known, *known == NULL ? 0 : WATCH_S, &cell, &etag,
-                             host->cancellable, error))
+  if (!host_client_get_cell (client, *known, *known == NULL || ask_now ? 0 : WATCH_S, &cell,
+                             &etag, host->nudge, error))
     return FALSE;
   note_room (host, client);
   sync_host_set_state (host, HOST_LINKED, "");
@@ -453,23 +467,33 @@ sync_watch_thread (gpointer data)
   HostClient *client = NULL;
   g_autofree char *known = NULL;
   guint pause = FIRST_PAUSE_S;
+  gboolean nudged = FALSE;
 
   while (wait_until_known (host))
     {
       g_autoptr (GError) error = NULL;
+      gboolean ask_now = nudged;
+
+      nudged = FALSE;
 
       if (client == NULL)
         client = sync_host_client (host, &error);
-      if (client != NULL && watch_once (host, client, &known, &error))
+      if (client != NULL && watch_once (host, client, &known, ask_now, &error))
         {
           pause = FIRST_PAUSE_S;
           continue;
         }
       g_clear_pointer (&client, host_client_free);
+      if (g_cancellable_is_cancelled (host->nudge))
+        {
+          nudged = TRUE;
+          g_cancellable_reset (host->nudge);
+          continue;
+        }
       sync_host_failed (host, error);
       if (!pause_s (host, pause))
         break;
-      pause = MIN (2 * pause, LONGEST_PAUSE_S);
+      pause = longer (pause);
     }
   g_clear_pointer (&client, host_client_free);
   sync_host_unref (host);

@@ -198,6 +198,7 @@ sync_links_changed (Netd *netd)
   if (netd->sync == NULL)
     return;
   sync_peers_refresh (netd->sync);
+  sync_hosts_nudge (netd->sync);
   sync_wake (netd->sync);
   sync_status_changed (netd->sync);
 }
