@@ -3,8 +3,8 @@
  *
  * The kernel keeps what it read and what went through it (keep_cache): all changes are made
  * through it, or it is told of them (fuse-changes.c). Writes go through to the tree at once, and
- * into its journal (moss_tree_note()), so that what returned survives this process. Of a long
- * stream the last few MiB don't: then the next fsync says so. */
+ * into its journal (moss_tree_note()), so that what returned survives this process. Long writes
+ * don't before the tree has stored them, some MiB later: then the next fsync says so. */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/fuse-private.h"
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define OPEN_PASSTHROUGH (1u << 7) /* FOPEN_PASSTHROUGH of 7.40 */
+#define NOTE_MAX (128u << 10) /* longer writes go to the store, not through the journal */
 #define WRITE_KILL_PRIVILEGES (1u << 2) /* FUSE_WRITE_KILL_SUIDGID */
 
 /* ---- open ---------------------------------------------------------------------------- */
@@ -289,7 +290,8 @@ on_write (fuse_req_t request, fuse_ino_t node, const char *data, size_t size, of
     n = moss_tree_write (mount->tree, to_ino (node), data, size, offset, FALSE,
                          kills_privileges ());
   if (n > 0)
-    fuse_state_set_safe (mount->state, info->fh, moss_tree_note (mount->tree, to_ino (node)) > 0);
+    fuse_state_set_safe (mount->state, info->fh,
+                         size < NOTE_MAX && moss_tree_note (mount->tree, to_ino (node)) > 0);
   if (n < 0)
     fuse_reply_err (request, -n);
   else

@@ -209,7 +209,9 @@ on_setattr (fuse_req_t request, fuse_ino_t node, struct stat *st, int to_set,
       fuse_reply_err (request, -result);
       return;
     }
-  moss_tree_note (mount->tree, ino);
+  /* A time alone may be lost with this process: copying programs set one for each file. */
+  if ((set & ~(MOSS_TREE_SET_ATIME | MOSS_TREE_SET_MTIME)) != 0)
+    moss_tree_note (mount->tree, ino);
   if ((set & MOSS_TREE_SET_SIZE) != 0 && mount->backing != NULL)
     backing_refresh (mount, ino);
   ops_to_stat (mount, &attr, &answer);
