@@ -3,9 +3,9 @@
  *
  * Policy: the mounts are exactly the sandbox's (root overlay, /proc, /dev/pts and what
  * else the policy lists), none shared, external or from a plugin, all nosuid, with
- * harmless options; but /net may be there too, and only as a name for this machine's own; user ids are mapped exactly as on this machine; System V objects
- * belong to users of the sandbox; no control group is described, since CRIU is told to
- * leave them alone. */
+ * harmless options; but /net may be there too, and only as a name for this machine's own;
+ * user ids are mapped exactly as on this machine; System V objects belong to users of the
+ * sandbox; no control group is described, since CRIU is told to leave them alone. */
 #define G_LOG_DOMAIN "moss-image"
 #include "image-read.h"
 
