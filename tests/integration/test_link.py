@@ -74,11 +74,13 @@ class Device:
             assert code == 0, f"{part} of {self.name} ended with {code}"
 
     def close(self):
-        for part in list(self.parts):
-            self.parts[part].send_signal(signal.SIGCONT)
-            self.stop(part)
-        os.kill(self.bus_pid, signal.SIGTERM)
-        self.log.close()
+        try:
+            for part in list(self.parts):
+                self.parts[part].send_signal(signal.SIGCONT)
+                self.stop(part)
+        finally:
+            os.kill(self.bus_pid, signal.SIGTERM)
+            self.log.close()
 
     def gdbus(self, method, *arguments):
         return subprocess.run(["gdbus", "call", *NET, "org.moss.Net1." + method, *arguments],
