@@ -145,6 +145,35 @@ def test_tray_item(desk):
     shot(desk, "real-tray")
 
 
+def pair(old, new):
+    process = new.popen(["moss", "device", "pair", "--no-passphrase"], stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL, text=True)
+    code = process.stdout.readline().strip()
+    old.moss("device", "pair", new.address, code)
+    assert process.wait(20) == 0
+
+
+def test_sent_file_is_told_there(desk):
+    desktop, laptop = desk.lab.machine("desktop"), desk.lab.machine("laptop")
+    pair(desktop, laptop)
+    hosts.wait_until("/net is on the laptop", lambda: json.loads(
+        laptop.moss("net", "--json"))["mount-state"] == "mounted", 20)
+    watch = laptop.popen(["dbus-monitor", "--session", "interface='org.freedesktop.Notifications'"],
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    told = []
+    threading.Thread(target=lambda: told.extend(watch.stdout), daemon=True).start()
+    desktop.run(["sh", "-c", f"echo for the laptop >{HOME}/map.txt"])
+    hosts.wait_until("the file is on the laptop", lambda: laptop.run(
+        ["cat", HOME + "/map.txt"], check=False).stdout == "for the laptop\n", 20)
+    desktop.moss("net", "send", HOME + "/map.txt", "laptop")
+    hosts.wait_until("the laptop tells", lambda: any(
+        "map.txt came from desktop" in line for line in told), 20)
+    hosts.wait_until("the desktop says that all is in sync", lambda: json.loads(
+        desktop.moss("net", "--json"))["state"] == "synced", 20)
+    shot(desk, "real-synced")
+    laptop.kill("dbus-monitor")
+
+
 if __name__ == "__main__":
     tap.need_root()
     with desks.Desk(BUILD, shells="1280x800") as test_desk:
