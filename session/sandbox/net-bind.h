@@ -5,7 +5,7 @@
 
 G_BEGIN_DECLS
 
-/* Where the owner's /net is for their sandboxes: a mount that only we see, in which the owner is the
+/* Where the owner's /net is for their sandboxes: a mount that only we see, where the owner is the
  * app's user. Made on first use. NULL when they have no /net, or this kernel can't give it to a
  * sandbox. Free with g_free(). */
 char *moss_net_bind_path (MossRegistry *registry, uid_t owner, GError **error);
