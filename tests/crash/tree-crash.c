@@ -192,6 +192,50 @@ check (Kit *kit, const char *promises, guint32 seed)
   return all != NULL;
 }
 
+static void
+put_hex (GString *text, const guint8 *bytes)
+{
+  for (guint i = 0; i < 32; i++)
+    g_string_append_printf (text, "%02x", bytes[i]);
+}
+
+/* What is there, looked at by somebody else. */
+static gboolean
+check_clean (Device *device, guint32 seed)
+{
+  const char *build = g_getenv ("MOSS_BUILD");
+  g_autofree char *program = g_build_filename (build != NULL ? build : "build/dev", "vfs",
+                                               "moss-fsck", NULL);
+  g_autofree char *store = g_build_filename (device->dir, "store", NULL);
+  g_autofree char *tree = g_build_filename (device->dir, "tree", NULL);
+  g_autofree char *keys = g_build_filename (device->dir, "keys", NULL);
+  g_autoptr (GString) text = g_string_new ("tree ");
+  char *argv[] = { program, "--store", store, "--tree", tree, "--keys", keys, NULL };
+  g_autofree char *output = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 key[32];
+  int status = 0;
+
+  memcpy (key, device->kit->user_key, 32);
+  key[0] ^= 1;
+  put_hex (text, device->kit->tree_id);
+  g_string_append (text, "\nkey 1 ");
+  put_hex (text, key);
+  g_string_append_printf (text, "\ndevice 1 %u ", device->kit->suite);
+  put_hex (text, device->id);
+  g_string_append_c (text, '\n');
+  if (!g_file_set_contents (keys, text->str, -1, &error) ||
+      !g_spawn_sync (NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &output, NULL, &status,
+                     &error))
+    {
+      g_printerr ("seed %u: %s\n", seed, error->message);
+      return FALSE;
+    }
+  if (status != 0)
+    g_printerr ("seed %u: moss-fsck: %s\n", seed, output);
+  return status == 0;
+}
+
 static char *
 read_all (int fd)
 {
@@ -284,7 +328,11 @@ run_round (guint32 seed)
   if (ok && !device_try_open (device, TRUE, &error))
     ok = promises[0] == '\0'; /* nothing was promised: it may be half made */
   else if (ok)
-    ok = check (&kit, promises, seed);
+    {
+      ok = check (&kit, promises, seed);
+      device_close (device);
+      ok = check_clean (device, seed) && ok;
+    }
   if (!ok)
     g_printerr ("seed %u, %s, %s: promises not kept. %s\n", seed, fault,
                 cut ? "power cut" : "killed", error != NULL ? error->message : "");

@@ -115,6 +115,7 @@ freeze_inode (Batch *batch, Inode *inode, Sealing *sealing)
   if (inode->flags & INODE_CONTENT)
     inode->content_dot = batch->dot;
   inode->flags &= ~(INODE_LISTED | INODE_ATTR | INODE_CONTENT);
+  inode->flags |= INODE_FROZEN;
   inode_record (inode, &changed.record);
   if (S_ISLNK (inode->mode))
     {
@@ -125,7 +126,6 @@ freeze_inode (Batch *batch, Inode *inode, Sealing *sealing)
     {
       moss_content_freeze (inode->content);
       changed.content = moss_content_copy (inode->content);
-      inode->flags |= INODE_FROZEN;
       if (!content_is_inline (changed.content, inode->size))
         seal_content (sealing, changed.content);
       if (inode->extra != NULL)

@@ -216,6 +216,8 @@ disturbed (MossTree *tree, Outcome *outcome)
   GHashTableIter iter;
   gpointer bytes;
 
+  if (outcome->merge == NULL && !moss_table_is_empty (&tree->base))
+    return FALSE; /* nothing differs */
   if (outcome->merge == NULL)
     return tree->dirty->len > 0 || g_hash_table_size (tree->dirty_keys) > 0;
   for (guint i = 0; i < tree->dirty->len; i++)
@@ -455,9 +457,11 @@ finish (Outcome *outcome, GBytes *record, gboolean *again, GError **error)
     return TRUE;
   if (outcome->behind)
     seen_raise (outcome->seen, tree->config.slot, ++number);
+  /* What can't be had must fail before their root counts as taken. */
+  if (moss_table_is_empty (&tree->base) && !adopt (outcome, error))
+    return FALSE;
   if (!commit_root (tree, &outcome->table, number, outcome->seen, record, tree->mark_epoch,
-                    tree->mark_skip, &tree->orphans_ref, outcome->behind, error) ||
-      (outcome->merge == NULL && !adopt (outcome, error)))
+                    tree->mark_skip, &tree->orphans_ref, outcome->behind, error))
     return FALSE;
   g_mutex_lock (&tree->lock);
   install (outcome);

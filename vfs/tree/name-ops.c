@@ -76,7 +76,7 @@ lose_link (MossTree *tree, Inode *parent, Inode *inode, gint64 time_ns)
   touch_inode (tree, inode, time_ns);
   if (inode->nlink > 0)
     return;
-  if (inode->flags & INODE_IN_BASE)
+  if (inode->flags & (INODE_IN_BASE | INODE_FROZEN))
     {
       g_array_append_val (tree->removed, inode->ino);
       g_hash_table_add (tree->gone, g_memdup2 (&inode->ino, sizeof inode->ino));

@@ -63,7 +63,7 @@ typedef enum
   INODE_CLOSED = 1 << 4,    /* its content is a whole version */
   INODE_XATTRS = 1 << 5,    /* it has some */
   INODE_WRITTEN = 1 << 6,   /* since the last close */
-  INODE_FROZEN = 1 << 7,    /* a commit is storing its content */
+  INODE_FROZEN = 1 << 7,    /* a commit is under way that has it: base soon will */
 } InodeFlags;
 
 typedef struct _Inode Inode;

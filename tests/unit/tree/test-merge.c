@@ -327,6 +327,25 @@ test_cold (Fixture *f, gconstpointer suite)
   g_assert_cmpint (info.bytes_missing, ==, 0);
 }
 
+/* The first root can't be had just now: it can be taken later. */
+static void
+test_first_cut_off (Fixture *f, gconstpointer suite)
+{
+  g_autoptr (GBytes) record = NULL;
+  g_autoptr (GError) error = NULL;
+
+  kit_write_file (f->desk->tree, "/f", "1");
+  record = device_record (f->desk);
+  f->lap->cut_off = TRUE;
+  g_assert_false (moss_tree_merge (f->lap->tree, record, NULL, &error));
+  g_assert_error (error, MOSS_TREE_ERROR, MOSS_TREE_ERROR_MISSING);
+  g_clear_error (&error);
+  f->lap->cut_off = FALSE;
+  g_assert_true (moss_tree_merge (f->lap->tree, record, NULL, &error));
+  g_assert_no_error (error);
+  assert_same (f->desk, f->lap);
+}
+
 /* Tables that hold the same under other keys are the same. */
 static void
 test_other_keys (Fixture *f, gconstpointer suite)
@@ -429,6 +448,7 @@ main (int argc, char **argv)
   ADD (refused);
   ADD (forked);
   ADD (cold);
+  ADD (first_cut_off);
   ADD (other_keys);
   ADD (three);
   ADD (collect);
