@@ -14,8 +14,13 @@
 #include "core/clock.h"
 #include "core/fault.h"
 
+#ifdef __GLIBC__
+#  include <malloc.h>
+#endif
+
 enum
 {
+  LARGE_BATCH = 5000,
   RESERVED_INOS = 1 << 16, /* so that a number that a crash forgot isn't given again */
 };
 
@@ -779,7 +784,16 @@ commit_now (MossTree *tree, GError **error)
        commit_root (tree, &table, batch->number, batch->seen, NULL, batch->epoch,
                     batch->skip, &orphans, TRUE, error);
   if (ok)
-    succeed (tree, batch, &table);
+    {
+      G_GNUC_UNUSED gboolean large = batch->inodes->len > LARGE_BATCH;
+
+      succeed (tree, batch, &table);
+#ifdef __GLIBC__
+      /* What a long copy needed isn't kept from others for hours. */
+      if (large)
+        malloc_trim (0);
+#endif
+    }
   else
     give_back (tree, batch);
   return ok;

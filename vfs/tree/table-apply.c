@@ -14,21 +14,32 @@ moss_changes_new (void)
   MossChanges *changes = g_new0 (MossChanges, 1);
 
   changes->list = g_array_new (FALSE, FALSE, sizeof (MossChange));
+  changes->bytes = g_byte_array_new ();
   return changes;
 }
 
 void
 moss_changes_free (MossChanges *changes)
 {
-  for (guint i = 0; i < changes->list->len; i++)
-    {
-      MossChange *change = &g_array_index (changes->list, MossChange, i);
-
-      g_bytes_unref (change->key);
-      g_clear_pointer (&change->value, g_bytes_unref);
-    }
   g_array_unref (changes->list);
+  g_byte_array_unref (changes->bytes);
   g_free (changes);
+}
+
+static void
+add_change (MossChanges *changes,
+            const guint8 *key,
+            gsize key_length,
+            gconstpointer value,
+            gsize value_length,
+            gboolean goes)
+{
+  MossChange change = { changes->bytes->len, key_length, value_length, goes };
+
+  g_byte_array_append (changes->bytes, key, key_length);
+  if (value_length > 0)
+    g_byte_array_append (changes->bytes, value, value_length);
+  g_array_append_val (changes->list, change);
 }
 
 /* A key that comes twice: the later counts. */
@@ -39,54 +50,50 @@ moss_changes_add (MossChanges *changes,
                   gconstpointer value,
                   gsize value_length)
 {
-  MossChange change = { g_bytes_new (key, key_length), g_bytes_new (value, value_length) };
-
-  g_array_append_val (changes->list, change);
+  add_change (changes, key, key_length, value, value_length, FALSE);
 }
 
 void
 moss_changes_remove (MossChanges *changes, const guint8 *key, gsize key_length)
 {
-  MossChange change = { g_bytes_new (key, key_length), NULL };
+  add_change (changes, key, key_length, NULL, 0, TRUE);
+}
 
-  g_array_append_val (changes->list, change);
+/* Points into @changes: until something is added. */
+MossItem
+moss_changes_item (const MossChanges *changes, guint index)
+{
+  const MossChange *change = &g_array_index (changes->list, MossChange, index);
+  const guint8 *key = changes->bytes->data + change->at;
+
+  return (MossItem){ key, key + change->key_length, change->key_length,
+                     change->value_length };
 }
 
 static int
-compare_keys (GBytes *a, GBytes *b)
+compare_changes (gconstpointer a, gconstpointer b, gpointer bytes)
 {
-  gsize a_length, b_length;
-  const guint8 *a_key = g_bytes_get_data (a, &a_length);
-  const guint8 *b_key = g_bytes_get_data (b, &b_length);
+  const MossChange *x = a, *y = b;
 
-  return moss_key_compare (a_key, a_length, b_key, b_length);
+  return moss_key_compare ((guint8 *) bytes + x->at, x->key_length, (guint8 *) bytes + y->at,
+                           y->key_length);
 }
 
-static int
-compare_changes (gconstpointer a, gconstpointer b)
-{
-  return compare_keys (((const MossChange *) a)->key, ((const MossChange *) b)->key);
-}
-
-/* By key; of equal ones the last that was added stays (g_array_sort() keeps their order). */
+/* By key; of equal ones the last that was added stays (the sort keeps their order). */
 void
 moss_changes_sort (MossChanges *changes)
 {
   GArray *list = changes->list;
   guint kept = 0;
 
-  g_array_sort (list, compare_changes);
+  g_array_sort_with_data (list, compare_changes, changes->bytes->data);
   for (guint i = 0; i < list->len; i++)
     {
       MossChange *change = &g_array_index (list, MossChange, i);
-      MossChange *next = i + 1 < list->len ? change + 1 : NULL;
 
-      if (next != NULL && compare_keys (change->key, next->key) == 0)
-        {
-          g_bytes_unref (change->key);
-          g_clear_pointer (&change->value, g_bytes_unref);
-          continue;
-        }
+      if (i + 1 < list->len &&
+          compare_changes (change, change + 1, changes->bytes->data) == 0)
+        continue;
       g_array_index (list, MossChange, kept++) = *change;
     }
   g_array_set_size (list, kept);
@@ -145,19 +152,6 @@ clear_builder (Builder *builder)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Builder, clear_builder)
 
-static MossItem
-change_item (const MossChange *change)
-{
-  gsize key_length, value_length;
-  MossItem item;
-
-  item.key = g_bytes_get_data (change->key, &key_length);
-  item.value = g_bytes_get_data (change->value, &value_length);
-  item.key_length = key_length;
-  item.value_length = value_length;
-  return item;
-}
-
 /* Builds the changes in *@next and after that come before @item (NULL: all). Returns whether
  * one of them replaces @item. */
 static gboolean
@@ -165,22 +159,16 @@ build_changes (Builder *builder, MossChanges *changes, guint *next, const MossIt
 {
   while (*next < changes->list->len)
     {
-      MossChange *change = &g_array_index (changes->list, MossChange, *next);
-      gsize length;
-      const guint8 *key = g_bytes_get_data (change->key, &length);
-      int order = item == NULL
-                      ? -1
-                      : moss_key_compare (key, length, item->key, item->key_length);
+      MossItem made = moss_changes_item (changes, *next);
+      int order = item == NULL ? -1
+                               : moss_key_compare (made.key, made.key_length, item->key,
+                                                   item->key_length);
 
       if (order > 0)
         return FALSE;
+      if (!g_array_index (changes->list, MossChange, *next).goes)
+        build (builder, &made);
       (*next)++;
-      if (change->value != NULL)
-        {
-          MossItem made = change_item (change);
-
-          build (builder, &made);
-        }
       if (order == 0)
         return TRUE;
     }
@@ -193,18 +181,15 @@ seek_block (MossCursor *cursor,
             MossTable *table,
             const MossRef *root,
             guint level,
-            GBytes *key,
+            const MossItem *key,
             GError **error)
 {
-  gsize length;
-  const guint8 *bytes = g_bytes_get_data (key, &length);
-
   if (!moss_cursor_start (cursor, table, root, error))
     return FALSE;
   while (moss_cursor_level (cursor) > level)
     {
       MossNode *node = cursor->path[cursor->depth - 1].node;
-      guint index = moss_node_find (node, bytes, length);
+      guint index = moss_node_find (node, key->key, key->key_length);
 
       cursor->path[cursor->depth - 1].index = MIN (index, node->count - 1);
       if (!moss_cursor_down (cursor, error))
@@ -300,10 +285,9 @@ edit_level (MossTable *table,
   while (next < changes->list->len)
     {
       g_auto (MossCursor) cursor = { 0 };
+      MossItem first = moss_changes_item (changes, next);
 
-      if (level < old_levels &&
-          !seek_block (&cursor, table, root, level,
-                       g_array_index (changes->list, MossChange, next).key, error))
+      if (level < old_levels && !seek_block (&cursor, table, root, level, &first, error))
         return FALSE;
       if (!rewrite_run (&builder, &cursor, changes, &next, above, holders, error))
         return FALSE;
@@ -364,8 +348,7 @@ moss_table_apply (MossTable *table,
   for (guint level = 0; level <= MOSS_NODE_LEVEL_MAX; level++)
     {
       MossChanges *above = moss_changes_new ();
-      guint made = 0;
-      MossChange *one = NULL;
+      guint made = 0, one = 0;
 
       if (!edit_level (table, &old, old_levels, level, now, above, error))
         {
@@ -378,9 +361,9 @@ moss_table_apply (MossTable *table,
         continue;
       /* Nothing of this level is old any more: what was made is all of it. */
       for (guint i = 0; i < now->list->len; i++)
-        if (g_array_index (now->list, MossChange, i).value != NULL)
+        if (!g_array_index (now->list, MossChange, i).goes)
           {
-            one = &g_array_index (now->list, MossChange, i);
+            one = i;
             made++;
           }
       if (made == 0)
@@ -390,7 +373,9 @@ moss_table_apply (MossTable *table,
         }
       if (made == 1)
         {
-          memcpy (new_root, g_bytes_get_data (one->value, NULL), sizeof *new_root);
+          MossItem item = moss_changes_item (now, one);
+
+          moss_item_ref (&item, new_root);
           return lower_root (table, new_root, error);
         }
     }

@@ -100,16 +100,20 @@ gboolean moss_table_diff (MossTable *table,
                           gpointer user_data,
                           GError **error);
 
-/* What is to change: sorted, each key once. */
+/* What is to change: sorted, each key once. All bytes lie in one array, for a commit may have a
+ * hundred thousand of them. */
 typedef struct
 {
-  GBytes *key;
-  GBytes *value; /* NULL: goes */
+  gsize at; /* of the key; the value follows it */
+  guint16 key_length;
+  guint16 value_length;
+  gboolean goes;
 } MossChange;
 
 typedef struct
 {
   GArray *list; /* MossChange */
+  GByteArray *bytes;
 } MossChanges;
 
 MossChanges *moss_changes_new (void);
@@ -121,6 +125,7 @@ void moss_changes_add (MossChanges *changes,
                        gconstpointer value,
                        gsize value_length);
 void moss_changes_remove (MossChanges *changes, const guint8 *key, gsize key_length);
+MossItem moss_changes_item (const MossChanges *changes, guint index);
 void moss_changes_sort (MossChanges *changes);
 
 gboolean moss_table_apply (MossTable *table,
