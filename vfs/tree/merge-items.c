@@ -406,6 +406,12 @@ merge_inode_pair (Merge *merge, const Pair *pair, GError **error)
       }
   if (pair->value[SIDE_A] != NULL && pair->value[SIDE_B] != NULL)
     return merge_inode (merge, ino, &record[SIDE_A], &record[SIDE_B], error);
+  if (ino == MOSS_TREE_ROOT)
+    {
+      g_set_error (error, MOSS_TREE_ERROR, MOSS_TREE_ERROR_CORRUPT,
+                   "the other device's tree has no root directory");
+      return FALSE;
+    }
   if (pair->value[SIDE_B] == NULL)
     {
       if (is_new (merge, SIDE_A, record[SIDE_A].content_dot))
