@@ -101,6 +101,8 @@ count_hosts (Sync *sync)
 static const char *
 decide (Sync *sync, const Census *census, guint conflicts, guint behind)
 {
+  MossTreeStats stats;
+
   if (sync->tree == NULL)
     return "none";
   if (sync->paused)
@@ -113,6 +115,9 @@ decide (Sync *sync, const Census *census, guint conflicts, guint behind)
     return "offline";
   if (census->hosts == 0 && sync->peers->len == 0 && behind > 0)
     return "offline";
+  moss_tree_get_stats (sync->tree, &stats);
+  if (stats.dirty_bytes > 0 && (census->linked > 0 || sync->peers->len > 0))
+    return "syncing"; /* written, not in a root yet */
   if (census->linked > 0 && census->behind > 0)
     return "syncing";
   return sync->incoming.length > 0 || sync->total > 0 ? "syncing" : "synced";
