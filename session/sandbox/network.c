@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* Policy: an app has no network unless its owner asked for it. Then pasta joins the sandbox's
- * network namespace and the user namespace that owns it (it keeps no capability of ours there), makes one interface and
- * carries its connections as if they were the machine's own. No port of the machine is
- * forwarded in or out, and the machine's loopback is not reachable. The address inside is the
- * same on every machine. It never sees a freeze: it is stopped before, and started with the thaw;
+ * network namespace and the user namespace that owns it (it keeps no capability of ours
+ * there), makes one interface and carries its connections as if they were the machine's own.
+ * No port of the machine is forwarded in or out, and the machine's loopback is not reachable.
+ * The address inside is the same on every machine.
+ * It never sees a freeze: it is stopped before, and started with the thaw;
  * what was connected is closed by the move. */
 
 #include "network.h"

@@ -527,8 +527,8 @@ moss_travel_read_layer (MossRequest *request, GError **error)
   if (sandbox == NULL || !moss_sandbox_open_files (sandbox, FALSE, error)
       || (runtime = open_runtime (sandbox, error)) < 0)
     return NULL;
-  if (!moss_layer_export (sandbox->upper_fd, runtime, (const char *const *) extra_files, TRUE, &index,
-                          &content, &local))
+  if (!moss_layer_export (sandbox->upper_fd, runtime, (const char *const *) extra_files, TRUE,
+                          &index, &content, &local))
     {
       fail (error, g_steal_pointer (&local));
       return NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* commit-clock SANDBOX: a viewer that draws nothing and says when the windows of a sandbox
- * change. It waits for the sandbox on this session bus as the shell does, attaches, gives each frame its due,
- * and prints one line an event, times in microseconds of the monotonic clock of the host:
+ * change. It waits for the sandbox on this session bus as the shell does, attaches,
+ * gives each frame its due, and prints one line an event, times in microseconds of the
+ * monotonic clock of the host:
  *
  *   attached TIME          commit TIME          closed TIME
  *

@@ -155,7 +155,8 @@ class Place:
         self.measure("ls-lR", self.shell("ls", "-lR", "tree"))
         drop_caches()
         self.measure("cat-tree", self.shell("sh", "-c", "find tree -type f -print0 | xargs -0 cat"))
-        self.measure("git-clone", self.shell("git", "clone", "-q", "--no-local", self.sources + ".git", "clone"))
+        self.measure("git-clone", self.shell("git", "clone", "-q", "--no-local",
+                                             self.sources + ".git", "clone"))
         drop_caches()
         self.measure("git-status", self.shell("git", "-C", "clone", "status", "--short"))
         drop_caches()
@@ -219,8 +220,9 @@ def measure(options, top):
         time.sleep(5)
         before = moss.switches()
         time.sleep(20)
-        rows.append({"name": "netd-idle-switches-unlinked", "value": round((moss.switches() - before) / 20, 3),
-                     "unit": "per second", "better": "lower", "goal": 0.1, "n": 1})
+        rows.append({"name": "netd-idle-switches-unlinked",
+                     "value": round((moss.switches() - before) / 20, 3), "unit": "per second",
+                     "better": "lower", "goal": 0.1, "n": 1})
         rows.append({"name": "netd-private-mib-after", "value": round(moss.private_mib(), 1), "unit": "MiB",
                      "better": "lower", "goal": 60, "n": 1})
         return rows

@@ -66,7 +66,8 @@ class Person:
                                 "--libexec", self.bin, "--allow-uid", str(USER)], user=False)
         self.popen("bus", ["dbus-daemon", "--session", "--nofork", "--nopidfile",
                            "--address=" + self.env["DBUS_SESSION_BUS_ADDRESS"]])
-        self.wait(lambda: os.path.exists(self.runtime + "/bus") and os.path.exists(run_dir + "/sandboxd.sock"))
+        self.wait(lambda: os.path.exists(self.runtime + "/bus")
+                  and os.path.exists(run_dir + "/sandboxd.sock"))
         self.popen("session", [self.bin + "/moss-session", "--no-shell", "--netd-option=--listen",
                                "--netd-option=127.0.0.1", "--netd-option=--port", "--netd-option=0"])
         self.wait(lambda: subprocess.run(

@@ -196,7 +196,8 @@ fill_room (const char *id, const char *dir, const char *file, const char *how, g
   if (!g_file_get_contents (path, &content, size, NULL))
     exit (3);
   writer = g_str_equal (how, "foreign") ? open (dir, O_TMPFILE | O_RDWR, 0400)
-                                        : make_room (g_str_equal (how, "other") ? other : id, *size);
+                                        : make_room (g_str_equal (how, "other") ? other : id,
+                                                     *size);
   if (write (writer, content, *size) != (gssize) *size)
     exit (3);
   if (g_str_equal (how, "smaller") && ftruncate (writer, *size - 4096) != 0)
@@ -322,7 +323,8 @@ do_read_layer (const char *id, const char *dir)
   g_autoptr (GUnixFDList) fds = NULL;
   gint32 index, content;
 
-  g_variant_get (call ("ReadLayer", g_variant_new ("(s@aay)", id, g_variant_new_bytestring_array (NULL, 0)),
+  g_variant_get (call ("ReadLayer",
+                       g_variant_new ("(s@aay)", id, g_variant_new_bytestring_array (NULL, 0)),
                        NULL, &fds), "(hh)", &index,
                  &content);
   mkdir (dir, 0700);

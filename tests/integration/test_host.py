@@ -190,7 +190,8 @@ def test_many_missing_fetch_list_delete(world):
     listed = []
     while True:
         after = listed[-1] if listed else ""
-        _, _, body = world.server.ask("GET", f"/o/{world.tree}?limit=97&after={after}", None, world.token(READ))
+        _, _, body = world.server.ask("GET", f"/o/{world.tree}?limit=97&after={after}", None,
+                                      world.token(READ))
         page = [body[i:i + 32].hex() for i in range(0, len(body), 36)]
         if not page:
             break
@@ -433,7 +434,9 @@ def test_killed(_world):
         while not stop.is_set():
             objects = [make_object(RANDOM.randrange(100, 50000)) for _ in range(5)]
             try:
-                if world.server.ask("POST", f"/o/{world.tree}/many", bundle(d for d, _ in objects), token)[0] == 200:
+                status, _, _ = world.server.ask("POST", f"/o/{world.tree}/many",
+                                                bundle(d for d, _ in objects), token)
+                if status == 200:
                     acknowledged.update((name, data) for data, name in objects)
                 condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
                 body = RANDOM.randbytes(200)
@@ -487,9 +490,11 @@ def test_full_disk(_world):
         world.server.stop()
         world.server.env = {"MOSS_FAULT": "host-commit:fail@1"}
         world.server.start()
-        assert world.server.ask("PUT", "/cell/" + world.tree, b"a", world.token(), {"If-None-Match": "*"})[0] == 500
+        assert world.server.ask("PUT", "/cell/" + world.tree, b"a", world.token(),
+                                {"If-None-Match": "*"})[0] == 500
         assert world.server.ask("GET", "/cell/" + world.tree, None, world.token(READ))[0] == 404
-        assert world.server.ask("PUT", "/cell/" + world.tree, b"a", world.token(), {"If-None-Match": "*"})[0] == 204
+        assert world.server.ask("PUT", "/cell/" + world.tree, b"a", world.token(),
+                                {"If-None-Match": "*"})[0] == 204
         world.server.stop()
         world.server.env = {"MOSS_FAULT": "host-sync:fail@1"}
         world.server.start()

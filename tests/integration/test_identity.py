@@ -365,8 +365,8 @@ def test_meddler_on_the_port(a, b, c):
     wait_for("it has joined", lambda: "this device" in c.members().values())
 
 
-TESTS = [test_create, test_lock, test_keyring, test_wrong_codes, test_pair, test_stops, test_third, test_revoke,
-         test_refused_at_tls, test_revoked_signs, test_fork, test_rollback, test_pair_again,
+TESTS = [test_create, test_lock, test_keyring, test_wrong_codes, test_pair, test_stops, test_third,
+         test_revoke, test_refused_at_tls, test_revoked_signs, test_fork, test_rollback, test_pair_again,
          test_meddler_on_the_port]
 
 

@@ -80,8 +80,9 @@ class World:
             "--name", "10.91.0.4:42118", "--admit", self.identity])
         with open(os.path.join(self.host.logs, "liar.log"), "wb") as log:
             self.liar = subprocess.Popen(
-                ["nsenter", "-t", str(self.host.pid), "-n", sys.executable, os.path.join(hosts.HERE, "evil.py"),
-                 "10.91.0.4", "42118", "42119", self.mode], stdout=log, stderr=log)
+                ["nsenter", "-t", str(self.host.pid), "-n", sys.executable,
+                 os.path.join(hosts.HERE, "evil.py"), "10.91.0.4", "42118", "42119", self.mode],
+                stdout=log, stderr=log)
 
     def lie(self, mode):
         with open(self.mode + ".new", "w", encoding="utf-8") as file:
@@ -121,7 +122,8 @@ def inside(device, *names):
 
 
 def write(device, name, data):
-    device.run(["sh", "-c", f"cat > '{HOME}/{name}.new' && mv '{HOME}/{name}.new' '{HOME}/{name}'"], data=data)
+    device.run(["sh", "-c", f"cat > '{HOME}/{name}.new' && mv '{HOME}/{name}.new' '{HOME}/{name}'"],
+               data=data)
 
 
 def read(device, name):
@@ -157,8 +159,8 @@ def test_saved_here_read_there(world):
 
 def test_a_tree_is_copied(world):
     desktop, laptop, _ = world.devices
-    desktop.run(["sh", "-c", f"cp -r /usr/share/glib-2.0/schemas {HOME}/tree && ln -s schemas {HOME}/tree/link"
-                 f" && chmod 750 {HOME}/tree"])
+    desktop.run(["sh", "-c", f"cp -r /usr/share/glib-2.0/schemas {HOME}/tree"
+                 f" && ln -s schemas {HOME}/tree/link && chmod 750 {HOME}/tree"])
     script = "find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum; stat -c %a .; readlink link"
     want = desktop.run(["sh", "-c", f"cd {HOME}/tree && {script}"]).stdout
     hosts.wait_until("the tree on the laptop", lambda: laptop.run(
@@ -283,7 +285,8 @@ def lie_about_objects(world, mode, words):
         world.lab.cut("desktop")
         world.lie(mode)
         world.lab.restore("laptop")
-        hosts.wait_until(f"“{words}”: {world.status(laptop)}", lambda: re.search(words, world.status(laptop)), 90)
+        hosts.wait_until(f"“{words}”: {world.status(laptop)}",
+                         lambda: re.search(words, world.status(laptop)), 90)
         assert read(laptop, name) in (None, b""), "what a liar gave was believed"
     finally:
         world.lie("honest")

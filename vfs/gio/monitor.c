@@ -9,10 +9,12 @@
 
 #include <string.h>
 
-/* MossGioMonitor: at most one mount, there while netd says that /net is mounted; and in a sandbox,
- * where nobody can be asked, while the table of mounts has it. This runs in the main thread of every program that opens a file dialog: it waits for nothing, starts
- * nothing and never looks at /net. It has a connection to the bus of its own, because the
- * shared one would end a program that doesn't use the bus itself when the bus goes away. */
+/* MossGioMonitor: at most one mount, there while netd says that /net is mounted; and in a
+ * sandbox, where nobody can be asked, while the table of mounts has it. This runs in the main
+ * thread of every program that opens a file dialog: it waits for nothing, starts nothing and
+ * never looks at /net. It has a connection to the bus of its
+ * own, because the shared one would end a program that doesn't use the bus itself when the bus
+ * goes away. */
 
 /* How long netd has to say something before the table is looked at. */
 #define PATIENCE_MS 300

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* host.db: who owns which tree, the trees' cells, people's chains. A transaction keeps other threads out. */
+/* host.db: who owns which tree, the trees' cells, people's chains. A transaction keeps
+ * other threads out. */
 #pragma once
 
 #include "core/store/object.h"
