@@ -520,6 +520,34 @@ ensure_ends (Merge *merge, GError **error)
   return TRUE;
 }
 
+/* A name that @ino has on @side and not on the other. What its record remembers may be another
+ * directory, when it had several names. (transfer full) (nullable) */
+static char *
+name_among (Merge *merge, Side side, guint64 ino, guint64 *dir)
+{
+  for (guint i = 0; i < merge->pairs->len; i++)
+    {
+      Pair *pair = g_ptr_array_index (merge->pairs, i);
+      MossEntryRecord record;
+      MossItem item;
+      gsize length;
+
+      item.key = g_bytes_get_data (pair->key, &length);
+      item.key_length = length;
+      if (moss_key_space (&item) > SPACE_ENTRY)
+        return NULL;
+      if (moss_key_space (&item) < SPACE_ENTRY || pair->value[side] == NULL)
+        continue;
+      item.value = g_bytes_get_data (pair->value[side], &length);
+      item.value_length = length;
+      if (!moss_entry_record_read (&item, &record, NULL) || record.ino != ino)
+        continue;
+      *dir = moss_key_ino (&item);
+      return moss_key_name (&item);
+    }
+  return NULL;
+}
+
 /* Files that lost their last name on one side while the other changed what is in them. */
 static gboolean
 restore_changed (Merge *merge, GHashTable *links, GError **error)
@@ -550,8 +578,7 @@ restore_changed (Merge *merge, GHashTable *links, GError **error)
         return FALSE;
       if (!found || S_ISDIR (record.mode))
         continue;
-      if (!name_on (merge, side, ino, &dir, &name, error))
-        return FALSE;
+      name = name_among (merge, side, ino, &dir);
       if (name == NULL)
         continue;
       if (!get_entry (merge, dir, name, &there, &found, error))
@@ -816,6 +843,58 @@ count_entries (Merge *merge, GHashTable *tallies, GError **error)
   return TRUE;
 }
 
+/* Each side took away a name and left another: neither meant the file. It keeps one. */
+static gboolean
+keep_name (Merge *merge, guint64 ino, MossInodeRecord *record, gboolean *kept, GError **error)
+{
+  MossEntryRecord entry = { .dot = merge->dot, .ino = ino, .type = record->mode & S_IFMT };
+  g_autofree char *name = NULL;
+  g_autofree char *other = NULL;
+  g_autoptr (GBytes) holder = NULL;
+  MossInodeRecord above;
+  MossEntryRecord there;
+  gboolean both[2], found;
+  guint64 dir = MOSS_TREE_ROOT;
+
+  *kept = FALSE;
+  if (!exists_on (merge, SIDE_A, ino, &both[0], error) ||
+      !exists_on (merge, SIDE_B, ino, &both[1], error))
+    return FALSE;
+  if (!both[0] || !both[1])
+    return TRUE;
+  /* The same of the two whoever merges. */
+  for (guint side = 0; side < 2; side++)
+    {
+      guint64 at = 0;
+      g_autofree char *one = name_among (merge, side, ino, &at);
+
+      if (one != NULL && (name == NULL || at < dir || (at == dir && strcmp (one, name) < 0)))
+        {
+          g_free (name);
+          name = g_steal_pointer (&one);
+          dir = at;
+        }
+    }
+  if (name == NULL)
+    return TRUE;
+  if (!merge_record (merge, dir, &above, &holder, &found, error))
+    return FALSE;
+  if (!found || !S_ISDIR (above.mode))
+    dir = MOSS_TREE_ROOT;
+  if (!get_entry (merge, dir, name, &there, &found, error))
+    return FALSE;
+  if (found)
+    other = free_name (merge, dir, name, writer_of (record), record->mtime_ns, error);
+  if (found && other == NULL)
+    return FALSE;
+  set_entry (merge, dir, other != NULL ? other : name, &entry);
+  record->nlink = 1;
+  record->parent = dir;
+  merge_set_record (merge, ino, record);
+  *kept = TRUE;
+  return TRUE;
+}
+
 static gboolean
 apply_tally (Merge *merge, guint64 ino, const Tally *tally, GError **error)
 {
@@ -831,7 +910,11 @@ apply_tally (Merge *merge, guint64 ino, const Tally *tally, GError **error)
     return TRUE;
   links = record.nlink + (S_ISDIR (record.mode) ? tally->directories : tally->links);
   if (!S_ISDIR (record.mode) && links <= 0)
-    return merge_drop_inode (merge, ino, error);
+    {
+      if (!keep_name (merge, ino, &record, &found, error))
+        return FALSE;
+      return found || merge_drop_inode (merge, ino, error);
+    }
   parent = tally->parent != 0 ? tally->parent : record.parent;
   if (links == record.nlink && parent == record.parent)
     return TRUE;
