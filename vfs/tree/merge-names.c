@@ -548,7 +548,7 @@ name_among (Merge *merge, Side side, guint64 ino, guint64 *dir)
   return NULL;
 }
 
-/* Files that lost their last name on one side while the other changed what is in them. */
+/* What lost its last name on one side while the other changed or made it anew. */
 static gboolean
 restore_changed (Merge *merge, GHashTable *links, GError **error)
 {
@@ -576,7 +576,7 @@ restore_changed (Merge *merge, GHashTable *links, GError **error)
       side = pair->value[SIDE_A] != NULL ? SIDE_A : SIDE_B;
       if (!merge_record (merge, ino, &record, &holder, &found, error))
         return FALSE;
-      if (!found || S_ISDIR (record.mode))
+      if (!found || ino == MOSS_TREE_ROOT)
         continue;
       name = name_among (merge, side, ino, &dir);
       if (name == NULL)
