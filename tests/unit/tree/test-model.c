@@ -599,7 +599,8 @@ test_three (void)
 int
 main (int argc, char **argv)
 {
-  guint seed = number_from ("MOSS_SEED", g_random_int () & 0xffff);
+  /* The suite runs a fixed sample; a search for more gives its own. */
+  guint seed = number_from ("MOSS_SEED", 2);
 
   g_test_init (&argc, &argv, NULL);
   g_print ("# MOSS_SEED=%u\n", seed);
