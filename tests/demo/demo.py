@@ -17,6 +17,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "hosts"), HERE]
 import apps  # noqa: E402
 import desk as desks  # noqa: E402
 import hosts  # noqa: E402
+import letter  # noqa: E402
 import screen as screens  # noqa: E402
 import visible  # noqa: E402
 
@@ -44,28 +45,42 @@ class Demo:
             hosts.wait_until(f"{machine.name} shows the other machine",
                              lambda s=screen, p=peer: s.tile(p), 30)
 
-    def start_apps(self):
+    def start_app(self, app):
         screen = self.screens[self.source]
-        for app in self.apps:
-            print(f"  starting {app.name}", flush=True)
-            app.start(self.source)
-            screen.wait_window(app.sandbox)
-            time.sleep(1.5)
-            app.before(screen, screen.window(app.sandbox))
+        print(f"  starting {app.name}", flush=True)
+        app.start(self.source)
+        screen.wait_window(app.sandbox)
+        time.sleep(1.5)
+        app.before(screen, screen.window(app.sandbox))
+
+    def try_to_move(self, app):
+        """move(), with a line that says what went wrong instead of an end of the demo."""
+        print(f"  dragging {app.name} to the laptop", flush=True)
+        try:
+            line = self.move(app)
+        except hosts.Failure as failure:
+            line = {"app": app.name, "moved": False, "state_kept": False, "freeze_ms": -1,
+                    "bytes_sent": -1, "seen": str(failure)}
+            self.shoot(f"{self.file_name(app)}-9-failed")
+        print("    " + json.dumps(line), flush=True)
+        return line
+
+    def file_name(self, app):
+        return app.name.replace(" ", "-").replace("/", "")
 
     def move(self, app):
         """Drags one app over; returns its line of the report."""
         screen = self.screens[self.source]
         screen.raise_window(app.sandbox)
         screen.drag_to_tile(screen.window(app.sandbox), self.desk.ids[self.target.name],
-                            during=lambda: self.shoot(f"{app.name}-2-during"))
+                            during=lambda: self.shoot(f"{self.file_name(app)}-2-during"))
         there = self.screens[self.target]
         hosts.wait_until(f"{app.name} runs on the laptop",
                          lambda: desks.state(self.target, app.sandbox) == "running", 60)
         there.wait_window(app.sandbox)
         time.sleep(1.5)
         there.raise_window(app.sandbox)
-        self.shoot(f"{app.name}-3-after")
+        self.shoot(f"{self.file_name(app)}-3-after")
         kept, seen = app.after(there, there.window(app.sandbox))
         report = hosts.wait_until("the move's report", lambda: desks.sandboxes(self.target).get(
             app.sandbox, {}).get("report"), 10)
@@ -75,22 +90,25 @@ class Demo:
     def run(self):
         self.wait_tiles()
         self.shoot("0-empty")
-        self.start_apps()
+        for app in self.apps:
+            self.start_app(app)
         self.shoot("1-before")
         for app in self.apps:
-            print(f"  dragging {app.name} to the laptop", flush=True)
-            try:
-                line = self.move(app)
-            except hosts.Failure as failure:
-                line = {"app": app.name, "moved": False, "state_kept": False, "freeze_ms": -1,
-                        "bytes_sent": -1, "seen": str(failure)}
-                self.shoot(f"{app.name}-9-failed")
-            print("    " + json.dumps(line), flush=True)
-            self.results.append(line)
+            self.results.append(self.try_to_move(app))
         self.shoot("4-all-moved")
         self.bring_back()
         self.shoot("5-brought-back")
+        self.share_files()
         return self.results
+
+    def share_files(self):
+        """Both machines become one person's: a letter is on both, and its editor travels."""
+        app = letter.Letter(self.target)
+        print("  making both machines one person's, with files on /net", flush=True)
+        letter.join(self.source, self.target)
+        self.start_app(app)
+        self.shoot("6-letter")
+        self.results.append(self.try_to_move(app))
 
     def bring_back(self):
         """The last app comes back through the toast or, when that has gone, moss bring."""

@@ -457,6 +457,17 @@ def pair(one, other, port=None):
         machine.moss("device", "add", peer.address + (f":{port}" if port else ""), ids[peer])
 
 
+def pair_by_code(old, new):
+    """Makes the new machine a device of the old one's person: it shows a code, which is typed there."""
+    process = new.popen(["moss", "device", "pair", "--no-passphrase"], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    code = process.stdout.readline().strip()
+    old.moss("device", "pair", new.address, code)
+    _, complaint = process.communicate(timeout=30)
+    if process.returncode:
+        raise Failure(f"{new.name} was not paired: {complaint}")
+
+
 def screenshot(display, path):
     """A PNG of a whole X display."""
     subprocess.run(["import", "-display", display, "-window", "root", path], check=True)

@@ -4,7 +4,6 @@
 one is unplugged, revoked meanwhile, and comes back."""
 
 import os
-import subprocess
 import sys
 import time
 
@@ -37,22 +36,12 @@ def wait_linked(one, other):
                      and " linked " in state_of(other, one.name), 30)
 
 
-def pair(old, new):
-    process = new.popen(["moss", "device", "pair", "--no-passphrase"], stdout=subprocess.PIPE,
-                        stderr=subprocess.PIPE, text=True)
-    code = process.stdout.readline().strip()
-    assert code, process.communicate()[1]
-    old.moss("device", "pair", new.address, code)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-
-
 def test_pair():
     desktop, laptop, tablet = machines()
     desktop.moss("identity", "create", "me@example.org", data="a long passphrase\n")
-    pair(desktop, laptop)
+    hosts.pair_by_code(desktop, laptop)
     wait_linked(desktop, laptop)
-    pair(laptop, tablet)  # any device of the person can
+    hosts.pair_by_code(laptop, tablet)  # any device of the person can
     for one, other in ((desktop, laptop), (laptop, tablet)):
         wait_linked(one, other)
     assert "revoked" not in show(desktop)
@@ -86,7 +75,7 @@ def test_revoked_while_away():
 def test_pair_again():
     desktop, _, tablet = machines()
     tablet.moss("identity", "leave")
-    pair(desktop, tablet)
+    hosts.pair_by_code(desktop, tablet)
     wait_linked(desktop, tablet)
     assert show(tablet).count("tablet") == 2, show(tablet)
 

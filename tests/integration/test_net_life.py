@@ -52,15 +52,6 @@ class Life:
             machine.start_sandboxd()
             machine.start_session()
 
-    def join(self, old, new):
-        process = new.popen(["moss", "device", "pair", "--no-passphrase"], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-        code = process.stdout.readline().strip()
-        old.moss("device", "pair", new.address, code)
-        _, complaint = process.communicate(timeout=30)
-        if process.returncode:
-            raise hosts.Failure(f"{new.name} was not paired: {complaint}")
-
     def away(self, machine):
         """True when no other device of the person is linked with it."""
         return '"linked"' not in machine.moss("device", "list", "--json")
@@ -82,8 +73,8 @@ def test_identity(life):
 
 
 def test_pair(life):
-    life.join(life.desktop, life.laptop)
-    life.join(life.desktop, life.tablet)
+    hosts.pair_by_code(life.desktop, life.laptop)
+    hosts.pair_by_code(life.desktop, life.tablet)
     for machine in life.devices:
         until(f"{machine.name} sees the others", lambda: life.linked(machine, 2))
     for machine in (life.laptop, life.tablet):
