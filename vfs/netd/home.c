@@ -310,7 +310,8 @@ static void
 clear_keys (Home *home)
 {
   g_mutex_lock (&home->lock);
-  explicit_bzero (home->keys->data, home->keys->len * sizeof (TreeKey));
+  if (home->keys->len > 0)
+    explicit_bzero (home->keys->data, home->keys->len * sizeof (TreeKey));
   g_array_set_size (home->keys, 0);
   g_mutex_unlock (&home->lock);
 }
