@@ -285,11 +285,12 @@ static void
 on_chain (MossDBusAgent1 *agent, GParamSpec *pspec, Netd *netd)
 {
   GVariant *value = moss_dbus_agent1_get_chain (agent);
+  g_autofree char *owner = g_dbus_proxy_get_name_owner (G_DBUS_PROXY (agent));
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (MossChain) chain = NULL;
   g_autoptr (GError) error = NULL;
 
-  if (value == NULL || g_dbus_proxy_get_name_owner (G_DBUS_PROXY (agent)) == NULL)
+  if (value == NULL || owner == NULL)
     return; /* it is gone for a moment; what it said holds */
   bytes = g_variant_get_data_as_bytes (value);
   if (is_same (netd->chain, bytes))
