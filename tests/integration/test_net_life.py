@@ -164,7 +164,8 @@ def test_host_unplugged(life):
     until("the laptop has it from the desktop",
           lambda: reads(life.laptop, HOME + "/alone.txt") == "without a host\n")
     life.lab.restore("host")
-    until("the host has it, too", lambda: life.kept(HOME + "/alone.txt"), 90)
+    until("the host has it, too", lambda: '"synced"' in
+          life.desktop.moss("net", "status", "--json"), 60)
 
 
 def test_host_serves(life):
