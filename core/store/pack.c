@@ -7,6 +7,7 @@
 #include "core/store/pack.h"
 
 #include "core/fault.h"
+#include "core/whole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,48 +70,6 @@ moss_pack_unref (MossPack *pack)
   g_free (pack);
 }
 
-static gboolean
-write_all (int fd, const guint8 *data, gsize length, guint64 offset)
-{
-  while (length > 0)
-    {
-      gssize done = pwrite (fd, data, length, offset);
-
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        {
-          errno = done == 0 ? ENOSPC : errno;
-          return FALSE;
-        }
-      data += done;
-      length -= done;
-      offset += done;
-    }
-  return TRUE;
-}
-
-static gboolean
-read_all (int fd, guint8 *data, gsize length, guint64 offset)
-{
-  while (length > 0)
-    {
-      gssize done = pread (fd, data, length, offset);
-
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        {
-          errno = done == 0 ? EIO : errno;
-          return FALSE;
-        }
-      data += done;
-      length -= done;
-      offset += done;
-    }
-  return TRUE;
-}
-
 static void
 write_head (guint8 *head, const MossRecord *record)
 {
@@ -151,8 +110,8 @@ moss_pack_append (MossPack *pack, MossRecord *record, const guint8 *sealed, GErr
   write_head (head, record);
   if (moss_fault ("store-append"))
     number = ENOSPC;
-  else if (!write_all (pack->fd, head, sizeof head, pack->size) ||
-           !write_all (pack->fd, sealed, record->length, pack->size + sizeof head))
+  else if (!moss_pwrite_all (pack->fd, head, sizeof head, pack->size) ||
+           !moss_pwrite_all (pack->fd, sealed, record->length, pack->size + sizeof head))
     number = errno;
   if (number != 0)
     {
@@ -174,7 +133,7 @@ moss_pack_append (MossPack *pack, MossRecord *record, const guint8 *sealed, GErr
 gboolean
 moss_pack_read (MossPack *pack, const MossRecord *record, guint8 *sealed, GError **error)
 {
-  return read_all (pack->fd, sealed, record->length, record->offset) ||
+  return moss_pread_all (pack->fd, sealed, record->length, record->offset) ||
          fail (pack, "read", errno, error);
 }
 
@@ -202,9 +161,9 @@ moss_pack_recover (MossPack *pack,
       MossRecord record = { .offset = next + sizeof head };
       MossId id;
 
-      if (!read_all (pack->fd, head, sizeof head, next) || !read_head (head, &record) ||
+      if (!moss_pread_all (pack->fd, head, sizeof head, next) || !read_head (head, &record) ||
           record.offset + record.length > file_size ||
-          !read_all (pack->fd, sealed, record.length, record.offset))
+          !moss_pread_all (pack->fd, sealed, record.length, record.offset))
         break;
       next = record.offset + record.length;
       /* One that is damaged, not torn, is passed over: what follows may be whole. */

@@ -2,6 +2,7 @@
 #include "assembler.h"
 
 #include "core/parallel.h"
+#include "core/whole.h"
 #include "move-error.h"
 
 #include <errno.h>
@@ -182,24 +183,6 @@ moss_shelf_take (MossShelf *shelf, GVariant *refs, int content, GVariant *length
 }
 
 static gboolean
-write_all (int fd, const guint8 *data, gsize size, guint64 offset)
-{
-  while (size > 0)
-    {
-      gssize n = pwrite (fd, data, size, offset);
-
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n <= 0)
-        return FALSE;
-      data += n;
-      size -= n;
-      offset += n;
-    }
-  return TRUE;
-}
-
-static gboolean
 write_run (int fd, guint8 *mapped, const guint8 *data, const MossRun *run, guint64 block,
            const guint8 *keep)
 {
@@ -217,8 +200,9 @@ write_run (int fd, guint8 *mapped, const guint8 *data, const MossRun *run, guint
         memcpy (mapped + (block + done) * MOSS_BLOCK_SIZE, data + (gsize) done * MOSS_BLOCK_SIZE,
                 (gsize) n * MOSS_BLOCK_SIZE);
       else if (!kept
-          && !write_all (fd, data + (gsize) done * MOSS_BLOCK_SIZE, (gsize) n * MOSS_BLOCK_SIZE,
-                         (block + done) * MOSS_BLOCK_SIZE))
+               && !moss_pwrite_all (fd, data + (gsize) done * MOSS_BLOCK_SIZE,
+                                    (gsize) n * MOSS_BLOCK_SIZE,
+                                    (block + done) * MOSS_BLOCK_SIZE))
         return FALSE;
       done += n;
     }

@@ -18,6 +18,7 @@
 #include "vfs/tree/journal.h"
 
 #include "core/fault.h"
+#include "core/whole.h"
 #include "vfs/tree/bytes.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ fail (const char *path, const char *what, int number, GError **error)
   return FALSE;
 }
 
+/* pwrite, with a place where tests make the disk full. */
 static gboolean
 write_all (int fd, const guint8 *data, gsize length, guint64 offset)
 {
@@ -89,41 +91,7 @@ write_all (int fd, const guint8 *data, gsize length, guint64 offset)
       errno = ENOSPC;
       return FALSE;
     }
-  while (length > 0)
-    {
-      gssize done = pwrite (fd, data, length, offset);
-
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        {
-          errno = done == 0 ? ENOSPC : errno;
-          return FALSE;
-        }
-      data += done;
-      length -= done;
-      offset += done;
-    }
-  return TRUE;
-}
-
-/* Whether all came. */
-static gboolean
-read_all (int fd, guint8 *data, gsize length, guint64 offset)
-{
-  while (length > 0)
-    {
-      gssize done = pread (fd, data, length, offset);
-
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        return FALSE;
-      data += done;
-      length -= done;
-      offset += done;
-    }
-  return TRUE;
+  return moss_pwrite_all (fd, data, length, offset);
 }
 
 static void
@@ -277,7 +245,7 @@ read_head (MossJournal *journal, Side *side)
   MossReader reader = moss_reader (head, sizeof head);
 
   side->epoch = 0;
-  if (!read_all (side->fd, head, sizeof head, 0) || memcmp (head, magic, 4) != 0 ||
+  if (!moss_pread_all (side->fd, head, sizeof head, 0) || memcmp (head, magic, 4) != 0 ||
       head[4] != journal->suite)
     return FALSE;
   moss_read_bytes (&reader, 8);
@@ -301,7 +269,7 @@ read_frame (MossJournal *journal, Side *side, guint32 before)
   g_autofree guint8 *plain = NULL;
   guint32 length, number, needs;
 
-  if (!read_all (side->fd, head, sizeof head, side->end))
+  if (!moss_pread_all (side->fd, head, sizeof head, side->end))
     return NULL;
   length = moss_read_number (&reader, 4);
   number = moss_read_number (&reader, 4);
@@ -312,7 +280,7 @@ read_frame (MossJournal *journal, Side *side, guint32 before)
   sealed = g_malloc (length);
   plain = g_malloc (length - MOSS_TAG_BYTES);
   place_of (journal, side, side->epoch, head, place);
-  if (!read_all (side->fd, sealed, length, side->end + FRAME_HEAD) ||
+  if (!moss_pread_all (side->fd, sealed, length, side->end + FRAME_HEAD) ||
       !moss_suite_open (journal->suite, side->key, head + 12, place, PLACE, sealed, length,
                         plain, NULL))
     return NULL;
