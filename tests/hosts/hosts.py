@@ -61,6 +61,14 @@ def _cgroup_base():
     raise Failure("there is no cgroup v2 file system here; the test machines need one")
 
 
+def criu():
+    """The criu program that ./dev found or built, else the system's."""
+    program = os.environ.get("MOSS_CRIU") or shutil.which("criu")
+    if not program:
+        raise Failure("there is no CRIU here: run the test through ./dev test, or set MOSS_CRIU")
+    return program
+
+
 def build_option(build, name):
     """A meson option of the build folder."""
     listing = subprocess.run(["meson", "introspect", "--buildoptions", build], check=True,
@@ -280,9 +288,8 @@ class Machine:
         self.prefix = build_option(build, "prefix")
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir",
                         self.path("/")], check=True, stdout=subprocess.DEVNULL)
-        criu = os.environ.get("MOSS_CRIU") or "/opt/moss-criu/sbin/criu"
         os.makedirs(self.path(self.libexec()), exist_ok=True)
-        shutil.copy(criu, self.path(self.libexec("criu")))
+        shutil.copy(criu(), self.path(self.libexec("criu")))
         schemas = self.path(f"{self.prefix}/share/glib-2.0/schemas")
         if os.path.isdir(schemas):
             self.root_run(["glib-compile-schemas", f"{self.prefix}/share/glib-2.0/schemas"])

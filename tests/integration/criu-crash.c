@@ -334,8 +334,6 @@ main (int argc, char **argv)
       return 77;
     }
   config.program = g_getenv ("MOSS_CRIU");
-  if (config.program == NULL && access ("/opt/moss-criu/sbin/criu", X_OK) == 0)
-    config.program = "/opt/moss-criu/sbin/criu";
   problems = moss_criu_check (&config);
   if (problems[0] != NULL)
     {

@@ -68,9 +68,13 @@ static MossImagePolicy policy;
 typedef struct
 {
   TestSandbox *from;
+  MossCriuConfig config;
+  char *images; /* folder */
+  int images_fd;
   GBytes *index;
   int content;
-  gint64 layer_us;
+  gint64 layer_us, check_us, apply_us;
+  MossCriuStats dump, restore;
 } Hop;
 
 static gboolean
@@ -117,98 +121,198 @@ sum_sizes (const char *dir)
   return sum;
 }
 
+static void
+remove_tree (const char *path)
+{
+  g_autofree char *quoted = g_shell_quote (path);
+  g_autofree char *command = g_strdup_printf ("rm -rf --one-file-system %s", quoted);
+
+  g_assert_cmpint (system (command), ==, 0);
+}
+
+/* Dumps hop->from, which stays frozen. */
+static void
+dump_one (Hop *hop, const char *work, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+
+  hop->images = g_build_filename (work, name, NULL);
+  mkdir (hop->images, 0700);
+  hop->images_fd = open (hop->images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  hop->config = (MossCriuConfig){ .program = opt_criu,
+                                  .log_level = opt_log_level,
+                                  .tcp_close = TRUE,
+                                  .frozen = export_layer,
+                                  .hook_data = hop };
+  if (!moss_criu_dump (&hop->config, hop->from->init, hop->images_fd, hop->from->cgroup_dirfd,
+                       NULL, NULL, &hop->dump, &error))
+    g_error ("dump %s: %s", name, error->message);
+}
+
+static void
+hop_clear (Hop *hop)
+{
+  g_clear_pointer (&hop->index, g_bytes_unref);
+  close (hop->content);
+  close (hop->images_fd);
+  if (!opt_keep)
+    remove_tree (hop->images);
+  g_clear_pointer (&hop->images, g_free);
+}
+
+/* The other way a dump can end: the app runs on as if nothing had been. */
+static void
+dump_and_go_on (TestSandbox *from, const char *work)
+{
+  Hop hop = { .from = from, .content = -1 };
+  int before = test_sandbox_wait_count (from, 0, 5000);
+
+  dump_one (&hop, work, "given-up");
+  stays_frozen (from);
+  test_sandbox_thaw (from);
+  test_sandbox_wait_count (from, before + 2, 5000);
+  hop_clear (&hop);
+}
+
+static void
+check_images (Hop *hop)
+{
+  g_autoptr (GError) error = NULL;
+  gint64 start = g_get_monotonic_time ();
+
+  if (opt_log_level > 1)
+    renameat (hop->images_fd, "criu.log", hop->images_fd, "dump.log");
+  else if (!opt_no_check && !moss_image_check (hop->images_fd, &policy, &error))
+    g_error ("%s: %s", hop->images, error->message);
+  hop->check_us = g_get_monotonic_time () - start;
+}
+
+/* A sandbox with the files of the dumped one, not yet running. */
+static TestSandbox *
+receive (Hop *hop, const char *lower, const char *work)
+{
+  g_autoptr (GError) error = NULL;
+  TestSandbox *to = test_sandbox_new (lower, work);
+  gint64 start = g_get_monotonic_time ();
+
+  if (!moss_layer_apply (hop->index, hop->content, to->upper_dirfd, &error))
+    g_error ("layer of %s: %s", hop->images, error->message);
+  test_sandbox_prepare_upper (to);
+  hop->apply_us = g_get_monotonic_time () - start;
+  g_assert_cmpint (test_sandbox_count (to), ==, test_sandbox_count (hop->from));
+  test_sandbox_mount (to);
+  return to;
+}
+
+static void
+restore_into (Hop *hop, TestSandbox *to)
+{
+  g_autofree char *root = test_sandbox_root (to);
+  g_autoptr (GError) error = NULL;
+  pid_t init = 0;
+
+  if (!moss_criu_restore (&hop->config, hop->images_fd, root, to->cgroup_dirfd, &init,
+                          &hop->restore, &error))
+    g_error ("restore of %s: %s", hop->images, error->message);
+  to->init = init;
+}
+
+static void
+print_times (const Hop *hop)
+{
+  if (opt_quiet)
+    return;
+  g_print ("# %s: dump %.1f (before the freeze %.1f, frozen %.1f of which layer %.1f), "
+           "check %.1f, apply %.1f, restore %.1f ms; %" G_GUINT64_FORMAT
+           " pages, images %.1f MB\n",
+           hop->images, ms (hop->dump.done_at_us - hop->dump.started_us),
+           ms (hop->dump.frozen_at_us - hop->dump.started_us),
+           ms (hop->dump.done_at_us - hop->dump.frozen_at_us), ms (hop->layer_us),
+           ms (hop->check_us), ms (hop->apply_us),
+           ms (hop->restore.frozen_at_us - hop->restore.started_us), hop->dump.pages,
+           sum_sizes (hop->images) / 1e6);
+}
+
+/* Takes @from; returns what runs on in its place. */
 static TestSandbox *
 move_once (TestSandbox *from, const char *lower, const char *work, int n)
 {
-  MossCriuConfig config
-      = { .program = opt_criu, .log_level = opt_log_level, .tcp_close = TRUE };
-  g_autofree char *images = g_strdup_printf ("%s/images-%d", work, n);
-  g_autofree char *root = NULL;
-  g_autofree char *clean = NULL;
-  g_autoptr (GError) error = NULL;
-  MossCriuStats dump = { 0 }, restore = { 0 };
-  gint64 checked_us, applied_us, start;
+  g_autofree char *name = g_strdup_printf ("images-%d", n);
   Hop hop = { .from = from, .content = -1 };
   TestSandbox *to;
-  int images_fd, before;
-  pid_t init = 0;
+  int before;
 
-must_make:
-  mkdir (images, 0700);
-  images_fd = open (images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  config.frozen = export_layer;
-  config.hook_data = &hop;
-  before = test_sandbox_wait_count (from, 0, 5000);
-  if (!moss_criu_dump (&config, from->init, images_fd, from->cgroup_dirfd, NULL, NULL,
-                       &dump, &error))
-    g_error ("dump %d: %s", n, error->message);
-  if (n == 1)
-    stays_frozen (from);
-  if (n == 1) /* the other way it could end: it runs on as if nothing had been */
-    {
-      test_sandbox_thaw (from);
-      test_sandbox_wait_count (from, before + 2, 5000);
-      g_bytes_unref (hop.index);
-      close (hop.content);
-      close (images_fd);
-      clean = g_strdup_printf ("rm -rf '%s'", images);
-      g_assert_cmpint (system (clean), ==, 0);
-      g_clear_pointer (&clean, g_free);
-      n = 101;
-      goto must_make;
-    }
-
-  start = g_get_monotonic_time ();
-  if (opt_log_level > 1) /* the log would be refused */
-    opt_no_check = TRUE;
-  if (!opt_no_check && !moss_image_check (images_fd, &policy, &error))
-    g_error ("images of hop %d: %s", n, error->message);
-  checked_us = g_get_monotonic_time () - start;
-
-  to = test_sandbox_new (lower, work);
-  start = g_get_monotonic_time ();
-  if (!moss_layer_apply (hop.index, hop.content, to->upper_dirfd, &error))
-    g_error ("layer of hop %d: %s", n, error->message);
-  test_sandbox_prepare_upper (to);
-  applied_us = g_get_monotonic_time () - start;
+  dump_one (&hop, work, name);
+  check_images (&hop);
+  to = receive (&hop, lower, work);
   before = test_sandbox_count (to);
-  g_assert_cmpint (before, ==, test_sandbox_count (from));
-  test_sandbox_mount (to);
-  root = test_sandbox_root (to);
-  if (opt_log_level > 1)
-    renameat (images_fd, "criu.log", images_fd, "dump.log");
-  if (!moss_criu_restore (&config, images_fd, root, to->cgroup_dirfd, &init, &restore,
-                          &error))
-    g_error ("restore %d: %s", n, error->message);
-  to->init = init;
-  if (n < 104)
-    stays_frozen (to);
+  restore_into (&hop, to);
+  stays_frozen (to);
   g_assert_cmpint (test_sandbox_count (to), ==, before);
-  if (!opt_quiet)
-    g_print (
-        "# hop %d: dump %.1f (before the freeze %.1f, frozen %.1f of which layer %.1f), "
-        "check %.1f, apply %.1f, restore %.1f ms; %" G_GUINT64_FORMAT
-        " pages, images %.1f MB\n",
-        n % 100, ms (dump.done_at_us - dump.started_us),
-        ms (dump.frozen_at_us - dump.started_us),
-        ms (dump.done_at_us - dump.frozen_at_us), ms (hop.layer_us), ms (checked_us),
-        ms (applied_us), ms (restore.frozen_at_us - restore.started_us), dump.pages,
-        sum_sizes (images) / 1e6);
+  print_times (&hop);
   test_sandbox_kill (from);
   test_sandbox_free (from);
   test_sandbox_thaw (to);
   test_sandbox_wait_count (to, before, 5000);
   g_usleep (opt_settle_ms * 1000);
-
-  g_bytes_unref (hop.index);
-  close (hop.content);
-  close (images_fd);
-  if (!opt_keep)
-    {
-      clean = g_strdup_printf ("rm -rf '%s'", images);
-      g_assert_cmpint (system (clean), ==, 0);
-    }
+  hop_clear (&hop);
   return to;
+}
+
+/* 77 with a reason: this machine can't do it. */
+static int
+prepare (void)
+{
+  g_auto (GStrv) problems = NULL;
+
+  if (geteuid () != 0)
+    {
+      g_print ("1..0 # SKIP needs root\n");
+      return 77;
+    }
+  if (opt_criu == NULL)
+    opt_criu = g_strdup (g_getenv ("MOSS_CRIU"));
+  policy = *moss_image_policy_default ();
+  policy.init_capabilities = G_MAXUINT64;
+  policy.need_seccomp = FALSE;
+  problems = moss_criu_check (&(MossCriuConfig){ .program = opt_criu });
+  if (problems[0] == NULL)
+    return 0;
+  g_print ("1..0 # SKIP %s\n", problems[0]);
+  return 77;
+}
+
+/* Two runtimes on two file systems, where none were named. */
+static void
+make_runtimes (const char *disk, const char *shm)
+{
+  if (opt_root_a == NULL)
+    {
+      opt_root_a = g_build_filename (disk, "runtime", NULL);
+      test_sandbox_copy_runtime (opt_root_a);
+    }
+  if (opt_root_b == NULL)
+    {
+      opt_root_b = g_build_filename (shm, "runtime", NULL);
+      test_sandbox_copy_runtime (opt_root_b);
+    }
+}
+
+static TestSandbox *
+start_app (const char *work)
+{
+  TestSandbox *s = test_sandbox_new (opt_root_a, work);
+  guint app = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (apps); i++)
+    if (g_strcmp0 (apps[i].name, opt_app) == 0)
+      app = i;
+  test_sandbox_prepare_upper (s);
+  test_sandbox_mount (s);
+  test_sandbox_start (s, apps[app].script, opt_run_tmpfs);
+  test_sandbox_wait_count (s, 3, 20000);
+  g_usleep (apps[app].settle_ms * 1000);
+  return s;
 }
 
 int
@@ -218,63 +322,25 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_autofree char *base = NULL;
   g_autofree char *shm = NULL;
-  g_autofree char *clean = NULL;
-  g_auto (GStrv) problems = NULL;
   TestSandbox *s;
-  guint app = 0;
-  gint64 start = g_get_monotonic_time ();
+  int status;
 
   g_option_context_add_main_entries (context, options, NULL);
   if (!g_option_context_parse (context, &argc, &argv, &error))
     g_error ("%s", error->message);
-  if (opt_criu == NULL)
-    opt_criu = g_strdup (g_getenv ("MOSS_CRIU"));
-  if (geteuid () != 0)
-    {
-      g_print ("1..0 # SKIP needs root\n");
-      return 77;
-    }
-  if (opt_criu == NULL)
-    opt_criu = g_strdup (g_getenv ("MOSS_CRIU"));
-  if (opt_criu == NULL && access ("/opt/moss-criu/sbin/criu", X_OK) == 0)
-    opt_criu = g_strdup ("/opt/moss-criu/sbin/criu");
-  policy = *moss_image_policy_default ();
-  policy.init_capabilities = G_MAXUINT64;
-  policy.need_seccomp = FALSE;
-  problems = moss_criu_check (&(MossCriuConfig){ .program = opt_criu });
-  if (problems[0] != NULL)
-    {
-      g_print ("1..0 # SKIP %s\n", problems[0]);
-      return 77;
-    }
-  for (guint i = 0; i < G_N_ELEMENTS (apps); i++)
-    if (g_strcmp0 (apps[i].name, opt_app) == 0)
-      app = i;
-  g_print ("# check took %.1f ms\n", ms (g_get_monotonic_time () - start));
-
+  status = prepare ();
+  if (status != 0)
+    return status;
   base = g_dir_make_tmp ("moss-roundtrip-XXXXXX", NULL);
   chmod (base, 0755);
-  shm = g_strdup_printf ("%s/shm", base);
+  shm = g_build_filename (base, "shm", NULL);
   mkdir (shm, 0755);
   if (mount ("tmpfs", shm, "tmpfs", 0, NULL) != 0)
     g_error ("%s", g_strerror (errno));
-  if (opt_root_a == NULL)
-    {
-      opt_root_a = g_strdup_printf ("%s/runtime", base);
-      test_sandbox_copy_runtime (opt_root_a);
-    }
-  if (opt_root_b == NULL)
-    {
-      opt_root_b = g_strdup_printf ("%s/runtime", shm);
-      test_sandbox_copy_runtime (opt_root_b);
-    }
+  make_runtimes (base, shm);
 
-  s = test_sandbox_new (opt_root_a, shm);
-  test_sandbox_prepare_upper (s);
-  test_sandbox_mount (s);
-  test_sandbox_start (s, apps[app].script, opt_run_tmpfs);
-  test_sandbox_wait_count (s, 3, 20000);
-  g_usleep (apps[app].settle_ms * 1000);
+  s = start_app (shm);
+  dump_and_go_on (s, shm);
   for (int i = 1; i <= opt_hops; i++)
     s = move_once (s, i % 2 != 0 ? opt_root_b : opt_root_a, shm, i);
   g_print ("# count at the end: %d\n", test_sandbox_wait_count (s, 0, 5000));
@@ -283,8 +349,7 @@ main (int argc, char **argv)
   if (opt_keep)
     return 0;
   umount2 (shm, MNT_DETACH);
-  clean = g_strdup_printf ("rm -rf --one-file-system '%s'", base);
-  g_assert_cmpint (system (clean), ==, 0);
-  g_print ("ok 1 %d hops of %s\n1..1\n", opt_hops, apps[app].name);
+  remove_tree (base);
+  g_print ("ok 1 %d hops of %s\n1..1\n", opt_hops, opt_app ? opt_app : apps[0].name);
   return 0;
 }

@@ -19,9 +19,7 @@ import hosts  # noqa: E402
 import tap  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("MOSS_BUILD", "build/dev"))
-CRIU = os.environ.get("MOSS_CRIU") or next(
-    (path for path in ("/opt/moss-criu/sbin/criu", "/usr/local/libexec/moss/criu")
-     if os.path.exists(path)), shutil.which("criu") or "criu")
+CRIU = hosts.criu()
 ALICE, MALLORY, STRANGER = 61001, 61002, 61003
 FIRST_ID = 1900019712
 LOOP = "i=0; while :; do i=$((i+1)); echo $i >~/count.new; mv ~/count.new ~/count; sleep 0.02; done"
