@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "ui"))
 from desktop import BUILD, SHOTS, Desktop, Failed, Lines, run  # noqa: E402,F401
 
-HOME = "/net/ada@home.test"
+HOME = "/net/me@home.test"
 SYNCED = "status {'state': <'synced'>, 'hosts': <[{'url': <'https://home.test'>, " \
          "'state': <'linked'>, 'used': <uint64 1200000000>, 'quota': <uint64 5000000000>}]>, " \
          "'latest': <[('%s/notes.txt', 'came', int64 1795344000000000), " \
@@ -44,7 +44,7 @@ class Netd:
 
 
 class Folders:
-    """/net/ada@home.test for one test, in a mount namespace of this process: see private()."""
+    """/net/me@home.test for one test, in a mount namespace of this process: see private()."""
 
     def __init__(self, hang=False):
         self.hang = hang

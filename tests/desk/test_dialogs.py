@@ -10,7 +10,7 @@ import time
 from net import (BUILD, HOME, SYNCED, SYNCING, Desktop, Failed, Folders, Lines, Netd, private, run)
 
 PATIENCE_MS = 400
-NAME = "ada@home.test"
+NAME = "me@home.test"
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
 

@@ -25,12 +25,12 @@ def scheme_leads_to_the_path():
         with open(HOME + "/a b.txt", "w", encoding="utf-8") as file:
             file.write("hello")
         for mode, environment in modes("3"):
-            for uri in ("moss://ada@home.test/a%20b.txt", "moss:///ada@home.test/a%20b.txt",
-                        "MOSS:ada%40home.test/./a b.txt"):
+            for uri in ("moss://me@home.test/a%20b.txt", "moss:///me@home.test/a%20b.txt",
+                        "MOSS:me%40home.test/./a b.txt"):
                 if gio(on, "cat", uri, **environment) != "hello":
                     raise Failed("%s, %s" % (mode, uri))
-            info = gio(on, "info", "moss://ada@home.test/a%20b.txt", **environment)
-            if "uri: file:///net/ada@home.test/a%20b.txt" not in info:
+            info = gio(on, "info", "moss://me@home.test/a%20b.txt", **environment)
+            if "uri: file:///net/me@home.test/a%20b.txt" not in info:
                 raise Failed(info)
             for uri in ("moss://x/../../etc/passwd", "moss:///%2e%2e/etc/passwd", "moss://x%00y",
                         "moss://x?y", "moss://" + "x" * 9000):
@@ -77,7 +77,7 @@ def without_a_bus():
         environment = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent",
                        "GIO_MODULE_DIR": "/nonexistent/modules"}
         gio(on, "mount", "-l", **environment)
-        if gio(on, "info", "-a", "standard::name", "moss://ada@home.test", **environment) == "":
+        if gio(on, "info", "-a", "standard::name", "moss://me@home.test", **environment) == "":
             raise Failed("nothing")
 
 

@@ -73,7 +73,7 @@ def nautilus_shows_states():
         log = open(os.path.join(on.folder, "nautilus.log"), "w", encoding="utf-8")
         on.spawn(["nautilus", "--new-window", HOME], stderr=log, stdout=log)
         netd.calls.expect("Info", 25)
-        found = window(on, "ada@home.test")
+        found = window(on, "me@home.test")
         on.xdotool("windowsize", found, 1000, 560)
         on.xdotool("windowmove", found, 100, 100)
         time.sleep(1.5)

@@ -111,7 +111,7 @@ def says_what_is_going_on():
 def menu_does_what_it_says():
     with Tray() as tray:
         tray.wait(lambda: "home.test: 1.2" in tray.layout(), "the host's row")
-        for label in ("Everything is in sync", "Open ada@home.test", "notes.txt came"):
+        for label in ("Everything is in sync", "Open me@home.test", "notes.txt came"):
             tray.row(label)
         tray.click("Pause syncing")
         tray.netd.calls.expect("Pause (true,)")
@@ -133,7 +133,7 @@ def account_in_sidebars():
     with Tray() as tray:
         objects = tray.call("/org/moss/CloudProvider",
                             "org.freedesktop.DBus.ObjectManager.GetManagedObjects")
-        for word in ("'Name': <'ada@home.test'>", "'Path': <'%s'>" % HOME,
+        for word in ("'Name': <'me@home.test'>", "'Path': <'%s'>" % HOME,
                      "'StatusDetails': <'Everything is in sync'>"):
             if word not in objects:
                 raise Failed("no %s in %s" % (word, objects))

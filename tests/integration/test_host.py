@@ -91,18 +91,18 @@ class Server:
 
 
 class World:
-    """One host with two people admitted: ada (0) with a device, bob (1); eve (2) is not."""
+    """One host with two people admitted: one (0) with a device, two (1); three (2) is not."""
 
     def __init__(self, *options, env=None):
         self.base = tempfile.mkdtemp(prefix="moss-host-")
         self.people = People()
-        self.ids = [self.people.ask("person", name + "@example.org") for name in ("ada", "bob", "eve")]
+        self.ids = [self.people.ask("person", name + "@example.org") for name in ("one", "two", "three")]
         self.admit = [word for i in self.ids[:2] for word in ("--admit", i)]
         self.server = Server(os.path.join(self.base, "state"), *self.admit, "--domain", "example.org",
                              *options, env=env)
         for person in (0, 1):
             self.show_chain(person, 204)
-        self.tree = digest(b"tree of ada")
+        self.tree = digest(b"tree of one")
 
     def show_chain(self, person, expected, change=None):
         chain = bytes.fromhex(self.people.ask("chain", person, *([change] if change is not None else [])))
@@ -299,12 +299,12 @@ def test_tokens(world):
 
 def test_foreign_trees(world):
     data, name = make_object()
-    mine = digest(b"tree of bob")
+    mine = digest(b"tree of two")
     world.put(data, name, person=1, tree=mine)
     path = f"/o/{mine}/{name}"
     for verb in (READ, WRITE):
         status, _, _ = world.server.ask("GET", path, None, world.token(verb, tree=mine))
-        assert status == 403, "ada reads from bob's tree"
+        assert status == 403, "one reads from two's tree"
     assert world.server.ask("PUT", path, data, world.token(tree=mine))[0] == 403
     assert world.server.ask("GET", f"/cell/{mine}", None, world.token(READ, tree=mine))[0] == 403
     assert world.server.ask("GET", path, None, world.token(READ, person=1, tree=mine))[0] == 200
@@ -326,15 +326,15 @@ def test_revoked_device(world):
 
 
 def test_directory(world):
-    path = "/.well-known/webfinger?resource=acct:ada%40example.org"
+    path = "/.well-known/webfinger?resource=acct:one%40example.org"
     status, headers, body = world.server.ask("GET", path)
     answer = json.loads(body)
     assert status == 200 and headers["Content-Type"] == "application/jrd+json"
-    assert answer["subject"] == "acct:ada@example.org"
+    assert answer["subject"] == "acct:one@example.org"
     chain = next(link["href"] for link in answer["links"] if link["rel"] == "urn:moss:chain")
     assert chain == "/id/" + world.ids[0]
     assert world.server.ask("GET", chain)[2] == bytes.fromhex(world.people.ask("chain", 0))
-    for wrong in ("acct:eve@example.org", "acct:ada@other.org"):
+    for wrong in ("acct:three@example.org", "acct:one@other.org"):
         assert world.server.ask("GET", "/.well-known/webfinger?resource=" + wrong)[0] == 404
     assert world.server.ask("GET", "/.well-known/webfinger")[0] == 400
     assert world.server.ask("PUT", "/id/" + world.ids[2], bytes.fromhex(

@@ -33,7 +33,7 @@ def shows_and_expires():
         for word in ("actions", "body", "body-markup"):
             if word not in capabilities:
                 raise Failed("no capability " + word)
-        notify(desktop, "Two letters", "From <b>Ada</b> &amp; Grace <img src='x'>",
+        notify(desktop, "Two letters", "From <b>home</b> &amp; work <img src='x'>",
                "['open', 'Open', 'later', 'Later']", timeout=1500)
         time.sleep(0.5)
         shown = desktop.shot("notify-shown")

@@ -45,7 +45,7 @@ guint moss_files_view_conflicts (const MossFilesView *view);
 char *moss_files_host_line (GVariant *host);
 /* "notes.txt came" */
 char *moss_files_latest_line (const char *path, const char *what);
-/* "ada@home.test" of "/net/ada@home.test"; "" without a home. */
+/* "me@home.test" of "/net/me@home.test"; "" without a home. */
 char *moss_files_home_name (const char *home);
 /* "12 s", "3 min", "2 h" */
 char *moss_files_duration (guint64 seconds);

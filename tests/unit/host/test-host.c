@@ -187,13 +187,13 @@ test_finger (void)
 {
   Route route;
 
-  route_parse ("GET", "/.well-known/webfinger", "resource=acct%3Aada%40example.org", &route);
+  route_parse ("GET", "/.well-known/webfinger", "resource=acct%3Ame%40example.org", &route);
   g_assert_cmpint (route.kind, ==, ROUTE_FINGER);
-  g_assert_cmpstr (route.name, ==, "ada");
+  g_assert_cmpstr (route.name, ==, "me");
   g_assert_cmpstr (route.domain, ==, "example.org");
   route_parse ("GET", "/.well-known/webfinger", "resource=acct:../x@example.org", &route);
   g_assert_cmpstr (route.name, ==, "");
-  route_parse ("GET", "/.well-known/webfinger", "resource=mailto:ada@example.org", &route);
+  route_parse ("GET", "/.well-known/webfinger", "resource=mailto:me@example.org", &route);
   g_assert_cmpstr (route.name, ==, "");
   route_parse ("GET", "/.well-known/webfinger", NULL, &route);
   g_assert_cmpstr (route.name, ==, "");
