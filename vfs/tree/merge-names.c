@@ -70,6 +70,21 @@ get_entry (Merge *merge,
   return moss_entry_record_read (&item, record, error);
 }
 
+static gboolean
+read_entry (GBytes *key, GBytes *value, MossEntryRecord *record)
+{
+  MossItem item;
+  gsize length;
+
+  if (value == NULL)
+    return FALSE;
+  item.key = g_bytes_get_data (key, &length);
+  item.key_length = length;
+  item.value = g_bytes_get_data (value, &length);
+  item.value_length = length;
+  return moss_entry_record_read (&item, record, NULL);
+}
+
 static void
 clear_link (gpointer data)
 {
@@ -264,12 +279,46 @@ writer_of (const MossInodeRecord *record)
   return SLOT_OF (record->content_dot);
 }
 
+/* Whether what @ino has on @side is what the result will have. */
+static gboolean
+keeps_content (Merge *merge, Side side, guint64 ino)
+{
+  gpointer fate;
+
+  return !g_hash_table_lookup_extended (merge->fates, &ino, NULL, &fate) ||
+         GPOINTER_TO_INT (fate) == (side == SIDE_A ? FATE_A : FATE_B);
+}
+
+/* Whether of two files of one name the second needn't be kept: it has no other name, the other
+ * side doesn't know it, and its bytes are what the first will hold. */
+static gboolean
+is_spare (Merge *merge,
+          const Collision *collision,
+          const MossInodeRecord record[2],
+          Side loser,
+          gboolean *spare,
+          GError **error)
+{
+  guint64 ino = collision->record[loser].ino;
+  gboolean known;
+
+  *spare = FALSE;
+  if (!S_ISREG (record[0].mode) || !S_ISREG (record[1].mode) || record[loser].nlink > 1 ||
+      !keeps_content (merge, loser, ino) ||
+      !keeps_content (merge, !loser, collision->record[!loser].ino))
+    return TRUE;
+  if (!exists_on (merge, !loser, ino, &known, error))
+    return FALSE;
+  return known || merge_same_content (merge, collision->record[SIDE_A].ino,
+                                      collision->record[SIDE_B].ino, spare, error);
+}
+
 static gboolean
 settle (Merge *merge, const Collision *collision, GError **error)
 {
   MossInodeRecord record[2];
   MossEntryRecord entry;
-  gboolean found[2], same = FALSE, shared = FALSE;
+  gboolean found[2], spare, shared = FALSE;
   g_autofree char *name = NULL;
   gboolean directories;
   Side winner, loser;
@@ -304,11 +353,9 @@ settle (Merge *merge, const Collision *collision, GError **error)
     return FALSE;
   if (directories && !shared)
     return join_directories (merge, entry.ino, collision->record[loser].ino, loser, error);
-  if (S_ISREG (record[0].mode) && S_ISREG (record[1].mode) &&
-      !merge_same_content (merge, collision->record[SIDE_A].ino,
-                           collision->record[SIDE_B].ino, &same, error))
+  if (!is_spare (merge, collision, record, loser, &spare, error))
     return FALSE;
-  if (same && record[loser].nlink <= 1)
+  if (spare)
     return merge_drop_inode (merge, collision->record[loser].ino, error);
   name = free_name (merge, collision->dir, collision->name, writer_of (&record[loser]),
                     record[loser].mtime_ns, error);
@@ -407,6 +454,22 @@ place_of (Merge *merge, guint64 ino, guint64 *dir, char **name, GError **error)
   return TRUE;
 }
 
+/* Whether another merge has made this copy already: it may have been written to since, and stays
+ * as it is. @links: what its names are counted from. */
+static gboolean
+find_copy (Merge *merge, guint64 ino, gboolean *made, guint32 *links, GError **error)
+{
+  g_autoptr (GBytes) holder = NULL;
+  g_autoptr (GBytes) ours = NULL;
+  MossInodeRecord record;
+  gboolean found;
+
+  if (!merge_record_side (merge, SIDE_A, ino, &record, &ours, &found, error))
+    return FALSE;
+  *links = found ? record.nlink : 0;
+  return merge_record (merge, ino, &record, &holder, made, error);
+}
+
 static gboolean
 copy_loser (Merge *merge, guint64 ino, GError **error)
 {
@@ -417,20 +480,26 @@ copy_loser (Merge *merge, guint64 ino, GError **error)
   g_autofree char *copy_name = NULL;
   MossEntryRecord entry = { .dot = merge->dot, .type = S_IFREG };
   MossInodeRecord record;
-  gboolean found;
+  gboolean found, made;
   guint64 dir;
   guint16 slot;
+  guint32 links;
 
-  if (!merge_record_side (merge, loser, ino, &record, &holder, &found, error) || !found ||
-      !place_of (merge, ino, &dir, &name, error))
+  if (!merge_record_side (merge, loser, ino, &record, &holder, &found, error) || !found)
+    return FALSE;
+  entry.ino = copy_ino (merge, ino, record.content_dot);
+  if (!find_copy (merge, entry.ino, &made, &links, error))
+    return FALSE;
+  if (made)
+    return TRUE;
+  if (!place_of (merge, ino, &dir, &name, error))
     return FALSE;
   slot = writer_of (&record);
   copy_name = free_name (merge, dir, name, slot, record.mtime_ns, error);
   if (copy_name == NULL)
     return FALSE;
-  entry.ino = copy_ino (merge, ino, record.content_dot);
   record.attr_dot = record.content_dot = merge->dot;
-  record.nlink = 0;
+  record.nlink = links;
   record.parent = dir;
   record.flags = (record.flags | RECORD_CLOSED) & ~RECORD_XATTRS;
   merge_set_record (merge, entry.ino, &record);
@@ -548,6 +617,87 @@ name_among (Merge *merge, Side side, guint64 ino, guint64 *dir)
   return NULL;
 }
 
+/* The name that is to be kept of what both sides have and each under another one: the same of the
+ * two whoever merges. @name: (out) (nullable) (transfer full) */
+static gboolean
+former_name (Merge *merge, guint64 ino, guint64 *dir, char **name, GError **error)
+{
+  gboolean found[2];
+
+  *name = NULL;
+  *dir = MOSS_TREE_ROOT;
+  if (!exists_on (merge, SIDE_A, ino, &found[0], error) ||
+      !exists_on (merge, SIDE_B, ino, &found[1], error))
+    return FALSE;
+  for (guint side = 0; found[0] && found[1] && side < 2; side++)
+    {
+      guint64 at = 0;
+      g_autofree char *one = name_among (merge, side, ino, &at);
+
+      if (one == NULL || (*name != NULL && (at > *dir || (at == *dir && strcmp (one, *name) >= 0))))
+        continue;
+      g_free (*name);
+      *name = g_steal_pointer (&one);
+      *dir = at;
+    }
+  return TRUE;
+}
+
+/* A directory that each side had elsewhere, and that lost both places to something else. */
+static gboolean
+restore_directory (Merge *merge, guint64 ino, GError **error)
+{
+  MossEntryRecord entry = { .dot = merge->dot, .ino = ino, .type = S_IFDIR }, there;
+  g_autoptr (GBytes) holder = NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *other = NULL;
+  MossInodeRecord record;
+  gboolean found;
+  guint64 dir;
+
+  if (!merge_record (merge, ino, &record, &holder, &found, error))
+    return FALSE;
+  if (!found || !S_ISDIR (record.mode))
+    return TRUE;
+  if (!former_name (merge, ino, &dir, &name, error))
+    return FALSE;
+  if (name == NULL)
+    return TRUE;
+  if (!get_entry (merge, dir, name, &there, &found, error))
+    return FALSE;
+  if (found)
+    {
+      other = free_name (merge, dir, name, SLOT_OF (ino), 0, error);
+      if (other == NULL)
+        return FALSE;
+    }
+  set_entry (merge, dir, other != NULL ? other : name, &entry);
+  return TRUE;
+}
+
+static gboolean
+restore_directories (Merge *merge, GHashTable *named, GError **error)
+{
+  for (guint i = 0; i < merge->pairs->len; i++)
+    {
+      Pair *pair = g_ptr_array_index (merge->pairs, i);
+      MossItem item = { .key = g_bytes_get_data (pair->key, NULL) };
+
+      if (moss_key_space (&item) > SPACE_ENTRY)
+        break;
+      for (guint side = 0; moss_key_space (&item) == SPACE_ENTRY && side < 2; side++)
+        {
+          MossEntryRecord record;
+
+          if (read_entry (pair->key, pair->value[side], &record) && record.type == S_IFDIR &&
+              g_hash_table_add (named, g_memdup2 (&record.ino, sizeof record.ino)) &&
+              !restore_directory (merge, record.ino, error))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
 /* What lost its last name on one side while the other changed or made it anew. */
 static gboolean
 restore_changed (Merge *merge, GHashTable *links, GError **error)
@@ -607,13 +757,14 @@ static gboolean
 restore_nameless (Merge *merge, GError **error)
 {
   g_autoptr (GArray) links = changed_links (merge, error);
-  g_autoptr (GHashTable) named = g_hash_table_new (g_int64_hash, g_int64_equal);
+  g_autoptr (GHashTable) named
+      = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 
   if (links == NULL)
     return FALSE;
   for (guint i = 0; i < links->len; i++)
-    g_hash_table_add (named, &g_array_index (links, Link, i).record.ino);
-  return restore_changed (merge, named, error);
+    g_hash_table_add (named, g_memdup2 (&g_array_index (links, Link, i).record.ino, 8));
+  return restore_changed (merge, named, error) && restore_directories (merge, named, error);
 }
 
 /* --- directories in one place --- */
@@ -792,21 +943,6 @@ tally_of (GHashTable *tallies, guint64 ino)
 }
 
 static gboolean
-read_entry (GBytes *key, GBytes *value, MossEntryRecord *record)
-{
-  MossItem item;
-  gsize length;
-
-  if (value == NULL)
-    return FALSE;
-  item.key = g_bytes_get_data (key, &length);
-  item.key_length = length;
-  item.value = g_bytes_get_data (value, &length);
-  item.value_length = length;
-  return moss_entry_record_read (&item, record, NULL);
-}
-
-static gboolean
 count_entries (Merge *merge, GHashTable *tallies, GError **error)
 {
   GHashTableIter iter;
@@ -853,28 +989,12 @@ keep_name (Merge *merge, guint64 ino, MossInodeRecord *record, gboolean *kept, G
   g_autoptr (GBytes) holder = NULL;
   MossInodeRecord above;
   MossEntryRecord there;
-  gboolean both[2], found;
-  guint64 dir = MOSS_TREE_ROOT;
+  gboolean found;
+  guint64 dir;
 
   *kept = FALSE;
-  if (!exists_on (merge, SIDE_A, ino, &both[0], error) ||
-      !exists_on (merge, SIDE_B, ino, &both[1], error))
+  if (!former_name (merge, ino, &dir, &name, error))
     return FALSE;
-  if (!both[0] || !both[1])
-    return TRUE;
-  /* The same of the two whoever merges. */
-  for (guint side = 0; side < 2; side++)
-    {
-      guint64 at = 0;
-      g_autofree char *one = name_among (merge, side, ino, &at);
-
-      if (one != NULL && (name == NULL || at < dir || (at == dir && strcmp (one, name) < 0)))
-        {
-          g_free (name);
-          name = g_steal_pointer (&one);
-          dir = at;
-        }
-    }
   if (name == NULL)
     return TRUE;
   if (!merge_record (merge, dir, &above, &holder, &found, error))

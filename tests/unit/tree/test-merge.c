@@ -382,6 +382,47 @@ test_three (Fixture *f, gconstpointer suite)
   g_assert_cmpint (names->len, ==, 3);
 }
 
+static guint
+count_text (Device *device, const char *wanted)
+{
+  g_autoptr (GPtrArray) names = kit_names (device->tree, "/");
+  guint count = 0;
+
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *path = g_strconcat ("/", names->pdata[i], NULL);
+      g_autofree char *text = kit_read_file (device->tree, path);
+
+      count += g_strcmp0 (text, wanted) == 0;
+    }
+  return count;
+}
+
+/* The file itself and a copy of what it held once come under one name: that they are equal on
+ * their sides doesn't make the file spare, which holds something else by now. */
+static void
+test_equal_once (Fixture *f, gconstpointer suite)
+{
+  MossTree *lap = f->lap->tree;
+
+  kit_write_file (f->desk->tree, "/a", "base");
+  pull (f->lap, f->desk);
+  pull (f->pad, f->desk);
+  kit_write_file (f->desk->tree, "/a", "from the desk");
+  kit_write_file (f->pad->tree, "/a", "from the pad");
+  kit_write_file (lap, "/new", "from the laptop");
+  g_assert_cmpint (moss_tree_rename (lap, 1, "new", 1, "a", 0, NULL), ==, 0);
+  pull (f->pad, f->desk);
+  pull (f->lap, f->desk);
+  pull (f->lap, f->pad);
+  g_assert_cmpint (count_text (f->lap, "from the pad"), ==, 1);
+  g_assert_cmpint (count_text (f->lap, "from the laptop"), ==, 1);
+  g_assert_cmpint (count_text (f->lap, "from the desk"), >=, 1);
+  settle (f->desk, f->lap);
+  settle (f->lap, f->pad);
+  assert_same (f->desk, f->pad);
+}
+
 static gboolean
 count_object (const MossId *id, gboolean is_here, gpointer count)
 {
@@ -451,6 +492,7 @@ main (int argc, char **argv)
   ADD (first_cut_off);
   ADD (other_keys);
   ADD (three);
+  ADD (equal_once);
   ADD (collect);
   return g_test_run ();
 }
