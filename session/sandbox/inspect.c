@@ -46,8 +46,8 @@ typedef struct
 /* ---- what is judged by its name ------------------------------------------------------ */
 
 static const char *const good_devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
-                                            "/dev/random", "/dev/urandom", "/dev/tty",
-                                            "/dev/ptmx",   "/dev/console", NULL };
+                                            "/dev/random", "/dev/urandom", "/dev/ptmx",
+                                            "/dev/console", NULL };
 static const char *const good_anonymous[] = { "[eventfd]", "[eventpoll]", "[signalfd]",
                                               "[timerfd]", "inotify",     "[pidfd]", NULL };
 
@@ -85,6 +85,9 @@ moss_inspect_judge_link (const char *name, const char *link)
   for (guint i = 0; i < G_N_ELEMENTS (bad_links); i++)
     if (g_str_has_prefix (link, bad_links[i].prefix))
       return g_strdup_printf ("%s can't travel: it %s", name, bad_links[i].meaning);
+  if (g_str_equal (link, "/dev/tty"))
+    return g_strdup_printf ("%s can't travel: it shares its terminal in a way that can't be moved "
+                            "(/dev/tty)", name);
   if (g_str_has_prefix (link, "/dev/shm/") || g_str_has_prefix (link, "/dev/pts/"))
     return NULL;
   if (g_str_has_prefix (link, "/dev/") && !g_strv_contains (good_devices, link)
