@@ -338,7 +338,8 @@ join_records (MossInodeRecord *to,
   to->uid = attr->uid;
   to->gid = attr->gid;
   to->rdev = attr->rdev;
-  to->parent = attr->parent;
+  /* Ours is where our entry stands; if another one is taken, count_links() sees to it. */
+  to->parent = S_ISDIR (a->mode) ? a->parent : attr->parent;
   to->attr_dot = attr->attr_dot;
   to->nlink = a->nlink;
   to->atime_ns = MAX (a->atime_ns, b->atime_ns);

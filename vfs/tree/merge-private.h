@@ -67,6 +67,52 @@ gboolean merge_collect (Merge *merge, GError **error);
 gboolean merge_items (Merge *merge, GError **error);
 /* merge-names.c */
 gboolean merge_names (Merge *merge, GError **error);
+/* merge-places.c */
+gboolean merge_places (Merge *merge, GError **error);
+
+/* merge-entries.c */
+void merge_set_entry (Merge *merge,
+                      guint64 dir,
+                      const char *name,
+                      const MossEntryRecord *record);
+void merge_drop_entry (Merge *merge, guint64 dir, const char *name);
+gboolean merge_get_entry (Merge *merge,
+                          guint64 dir,
+                          const char *name,
+                          MossEntryRecord *record,
+                          gboolean *found,
+                          GError **error);
+gboolean merge_read_entry (GBytes *key, GBytes *value, MossEntryRecord *record);
+void merge_clear_link (gpointer link);
+void merge_add_link (GArray *links,
+                     guint64 dir,
+                     const char *name,
+                     const MossEntryRecord *record);
+/* (element-type Link) */
+GArray *merge_changed_links (Merge *merge, GError **error);
+char *merge_free_name (Merge *merge,
+                       guint64 dir,
+                       const char *name,
+                       guint16 slot,
+                       gint64 time_ns,
+                       GError **error);
+void merge_list_conflict (Merge *merge,
+                          guint64 copy,
+                          guint64 ino,
+                          guint16 slot,
+                          gint64 time_ns);
+gboolean merge_exists_on (Merge *merge,
+                          Side side,
+                          guint64 ino,
+                          gboolean *found,
+                          GError **error);
+gboolean merge_name_on (Merge *merge,
+                        Side side,
+                        guint64 ino,
+                        guint64 *dir,
+                        char **name,
+                        GError **error);
+guint16 merge_writer_of (const MossInodeRecord *record);
 
 /* The result so far. (transfer full) (nullable) */
 gboolean merge_get (Merge *merge, const MossKey *key, GBytes **value, GError **error);
