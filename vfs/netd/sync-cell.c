@@ -13,7 +13,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-#define STATE_FORMAT "(tayaa(ayt))"
+#define STATE_FORMAT "(taya(ayt))"
 
 static void
 entry_free (gpointer data)
