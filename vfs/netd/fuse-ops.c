@@ -342,6 +342,8 @@ make (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode, dev_
     result = moss_tree_mkdir (mount->tree, ino, name, mode, uid, gid, &attr);
   else
     result = moss_tree_mknod (mount->tree, ino, name, mode, rdev, uid, gid, &attr);
+  if (result == -EEXIST && (attr.mode & S_IFMT) == (mode & S_IFMT))
+    result = connection_forgive (result, -EEXIST);
   if (result == 0)
     moss_tree_note (mount->tree, attr.ino);
   ops_reply_entry (request, result, &attr);
@@ -378,6 +380,9 @@ on_link (fuse_req_t request, fuse_ino_t node, fuse_ino_t parent, const char *nam
     result = moss_tree_lookup (mount->tree, to_ino (parent), name, &attr);
   else if (result == 0)
     result = moss_tree_link (mount->tree, to_ino (node), to_ino (parent), name, &attr);
+  if (result == -EEXIST && moss_tree_lookup (mount->tree, to_ino (parent), name, &attr) == 0
+      && attr.ino == to_ino (node))
+    result = connection_forgive (result, -EEXIST);
   if (result == 0)
     moss_tree_note (mount->tree, attr.ino);
   ops_reply_entry (request, result, &attr);
@@ -390,7 +395,8 @@ on_unlink (fuse_req_t request, fuse_ino_t parent, const char *name)
   int result = check_writable (parent, name);
 
   if (result == 0 && !connection_was_executed (mount, NULL))
-    result = moss_tree_unlink (mount->tree, to_ino (parent), name, NULL);
+    result = connection_forgive (
+        moss_tree_unlink (mount->tree, to_ino (parent), name, NULL), -ENOENT);
   if (result == 0)
     moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
@@ -403,7 +409,8 @@ on_rmdir (fuse_req_t request, fuse_ino_t parent, const char *name)
   int result = check_writable (parent, name);
 
   if (result == 0 && !connection_was_executed (mount, NULL))
-    result = moss_tree_rmdir (mount->tree, to_ino (parent), name, NULL);
+    result = connection_forgive (moss_tree_rmdir (mount->tree, to_ino (parent), name, NULL),
+                                 -ENOENT);
   if (result == 0)
     moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
@@ -415,12 +422,16 @@ on_rename (fuse_req_t request, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
   MossMount *mount = get_mount (request);
   int result = check_writable (parent, name);
+  MossTreeAttr there;
 
   if (result == 0)
     result = check_writable (new_parent, new_name);
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = moss_tree_rename (mount->tree, to_ino (parent), name, to_ino (new_parent),
                                new_name, flags, NULL);
+  if (result == -ENOENT
+      && moss_tree_lookup (mount->tree, to_ino (new_parent), new_name, &there) == 0)
+    result = connection_forgive (result, -ENOENT);
   if (result == 0)
     moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);

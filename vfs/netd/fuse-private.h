@@ -33,7 +33,6 @@ G_BEGIN_DECLS
 typedef struct _MountViews MountViews;
 typedef struct _MountBacking MountBacking;
 typedef struct _MountChanges MountChanges;
-typedef struct _MountLocks MountLocks;
 
 struct _MossMount
 {
@@ -65,7 +64,6 @@ struct _MossMount
   MountViews *views;
   MountBacking *backing; /* NULL: the kernel reads nothing itself */
   MountChanges *changes;
-  MountLocks *locks;
 };
 
 static inline gboolean
@@ -99,6 +97,9 @@ const struct fuse_in_header *connection_request (void);
 /* TRUE for a request that the last server carried out but did not answer. handle (out)
  * (optional): of an open */
 gboolean connection_was_executed (MossMount *mount, guint64 *handle);
+/* 0 where a request is sent again and fails as it does when it was carried out before: the last
+ * server may have died between that and its note of it. */
+int connection_forgive (int result, int done_before);
 /* The number of the handle that this request opened, for the next server. */
 void connection_note_handle (guint64 handle);
 
@@ -165,19 +166,6 @@ gint64 backing_get_size (MossMount *mount, guint64 ino);
 int backing_take_in (MossMount *mount, guint64 ino);
 /* The tree's content changed from elsewhere or by truncation: the file follows. */
 void backing_refresh (MossMount *mount, guint64 ino);
-
-/* fuse-lock.c */
-void lock_fill (struct fuse_lowlevel_ops *ops);
-MountLocks *locks_new (MossMount *mount);
-void locks_free (MountLocks *locks);
-/* What was locked when the last server ended still is. */
-void locks_resume (MossMount *mount);
-/* A handle is gone; a process closed a descriptor. */
-void locks_released (MossMount *mount, fuse_ino_t node, guint64 handle);
-void locks_flushed (MossMount *mount, fuse_ino_t node, guint64 owner);
-/* Before a write: what another device wrote when it had been given the lease of a file that is
- * locked here is kept beside it. 0 or -errno. */
-int locks_guard (MossMount *mount, guint64 ino);
 
 /* fuse-changes.c */
 MountChanges *changes_new (MossMount *mount);
