@@ -228,14 +228,19 @@ open_file (MossTree *tree, gboolean *empty, GError **error)
   return TRUE;
 }
 
+/* Nothing was committed yet. The very first head may have been cut off while it was written: then
+ * the other place is blank, and all is in the journal. */
 static gboolean
-is_blank (MossTree *tree)
+is_new (MossTree *tree, const guint64 sequence[2], const guint32 generation[2])
 {
-  guint8 start[2][4] = { { 0 } };
+  guint8 start[2][4];
 
-  return pread (tree->heads_fd, start[0], 4, 0) == 4 &&
-         pread (tree->heads_fd, start[1], 4, PLACE) == 4 &&
-         memcmp (start[0], "\0\0\0\0", 4) == 0 && memcmp (start[1], "\0\0\0\0", 4) == 0;
+  if (pread (tree->heads_fd, start[0], 4, 0) != 4 ||
+      pread (tree->heads_fd, start[1], 4, PLACE) != 4 ||
+      memcmp (start[0], "\0\0\0\0", 4) != 0)
+    return FALSE;
+  return memcmp (start[1], "\0\0\0\0", 4) == 0 ||
+         (sequence[1] == 1 && derive_local_key (tree, generation[1], NULL));
 }
 
 gboolean
@@ -254,7 +259,7 @@ head_read (MossTree *tree, Head **head, GError **error)
   found[1] = read_place (tree, 1, &sequence[1], &generation[1]);
   if (found[0] == NULL && found[1] == NULL)
     {
-      if (is_blank (tree))
+      if (is_new (tree, sequence, generation))
         return derive_local_key (tree, tree->config.generation, error);
       g_set_error (error, MOSS_TREE_ERROR,
                    MOSS_TREE_ERROR_CORRUPT,
