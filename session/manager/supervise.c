@@ -3,14 +3,14 @@
 
 #include "supervise.h"
 
-#include "core/program.h"
+#include "moss-config.h"
 
 #include <signal.h>
 #include <unistd.h>
 
-#define FIRST_PAUSE_MS 200
+#define FIRST_PAUSE_MS 100
 #define LONGEST_PAUSE_MS 10000
-#define STEADY_US (20 * G_USEC_PER_SEC)
+#define STEADY 5 /* pauses that it must have lived for the next one to be short again */
 #define END_PATIENCE_MS 3000
 
 struct _MossChild
@@ -27,6 +27,22 @@ struct _MossChild
 
 static void start (MossChild *child);
 
+static char *
+find_program (const char *program)
+{
+  const char *dir = g_getenv ("MOSS_LIBEXECDIR");
+  const char *dirs[] = { dir ? dir : MOSS_LIBEXECDIR, MOSS_LIBEXECDIR };
+
+  for (guint i = 0; i < G_N_ELEMENTS (dirs); i++)
+    {
+      g_autofree char *path = g_build_filename (dirs[i], program, NULL);
+
+      if (g_file_test (path, G_FILE_TEST_IS_EXECUTABLE))
+        return g_steal_pointer (&path);
+    }
+  return g_find_program_in_path (program);
+}
+
 static gboolean
 on_pause_over (gpointer data)
 {
@@ -42,7 +58,7 @@ start_later (MossChild *child)
 {
   if (child->ending || child->timer != 0)
     return;
-  if (g_get_monotonic_time () - child->started_us > STEADY_US)
+  if (g_get_monotonic_time () - child->started_us > (gint64) child->pause_ms * 1000 * STEADY)
     child->pause_ms = FIRST_PAUSE_MS;
   child->timer = g_timeout_add (child->pause_ms, on_pause_over, child);
   child->pause_ms = MIN (child->pause_ms * 2, LONGEST_PAUSE_MS);
@@ -71,7 +87,7 @@ static void
 start (MossChild *child)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = moss_program_find (child->program);
+  g_autofree char *path = find_program (child->program);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
   if (child->ending || child->process != NULL || child->owned)

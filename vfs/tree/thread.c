@@ -56,7 +56,7 @@ run_commit (MossTree *tree)
   tree->retry_at_us = 0;
   if (!ok)
     {
-      g_warning ("the tree can't be committed: %s", error->message);
+      g_message ("the tree can't be committed: %s", error->message);
       tree->failure = error;
       tree->retry_at_us = tree->last_commit_us + RETRY_S * G_USEC_PER_SEC;
     }
