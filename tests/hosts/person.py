@@ -61,6 +61,14 @@ class Person:
                 preexec_fn=as_user if user else None))
 
     def start(self):
+        self.start_services()
+        self.wait(lambda: subprocess.run(
+            [self.bin + "/moss", "identity", "create", "me@example.org", "--no-passphrase"], env=self.env,
+            preexec_fn=as_user, capture_output=True, check=False).returncode == 0)
+        self.wait(lambda: os.path.ismount("/net"))
+        self.wait(lambda: os.path.isdir("/net/me@example.org"))
+
+    def start_services(self):
         run_dir = os.path.join(self.top, "run")
         self.popen("sandboxd", [self.bin + "/moss-sandboxd", "--run", run_dir, "--state", self.top + "/boxes",
                                 "--libexec", self.bin, "--allow-uid", str(USER)], user=False)
@@ -70,11 +78,6 @@ class Person:
                   and os.path.exists(run_dir + "/sandboxd.sock"))
         self.popen("session", [self.bin + "/moss-session", "--no-shell", "--netd-option=--listen",
                                "--netd-option=127.0.0.1", "--netd-option=--port", "--netd-option=0"])
-        self.wait(lambda: subprocess.run(
-            [self.bin + "/moss", "identity", "create", "me@example.org", "--no-passphrase"], env=self.env,
-            preexec_fn=as_user, capture_output=True, check=False).returncode == 0)
-        self.wait(lambda: os.path.ismount("/net"))
-        self.wait(lambda: os.path.isdir("/net/me@example.org"))
 
     def wait(self, check):
         end = time.monotonic() + 20

@@ -72,8 +72,8 @@ forget_conflict (MossTree *tree, guint64 other)
   g_mutex_unlock (&tree->lock);
 }
 
-int
-tree_split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
+static int
+split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
 {
   g_autofree char *path = NULL;
   int result = moss_tree_path (tree, ino, &path);
@@ -85,8 +85,8 @@ tree_split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
   return result;
 }
 
-void
-tree_tell_entry (MossTree *tree, guint64 dir, const char *name, guint64 ino)
+static void
+tell (MossTree *tree, guint64 dir, const char *name, guint64 ino)
 {
   MossTreeChange changes[] = { { dir, name, FALSE }, { ino, NULL, TRUE } };
 
@@ -94,8 +94,9 @@ tree_tell_entry (MossTree *tree, guint64 dir, const char *name, guint64 ino)
     tree->config.callbacks.changed (changes, G_N_ELEMENTS (changes), tree->config.user_data);
 }
 
-int
-tree_copy_over (MossTree *tree, guint64 from, guint64 to)
+/* The file keeps its number, so that who has it open has the new content. */
+static int
+copy_over (MossTree *tree, guint64 from, guint64 to)
 {
   g_autofree guint8 *buffer = g_malloc (MOSS_OBJECT_MAX_PLAIN);
   guint64 offset = 0;
@@ -136,19 +137,19 @@ moss_tree_resolve_conflict (MossTree *tree, guint64 ino, guint64 other, MossTree
   if (result == 0)
     result = moss_tree_getattr (tree, other, &theirs);
   if (result == 0)
-    result = tree_split_path (tree, other, &dir, &name);
+    result = split_path (tree, other, &dir, &name);
   if (result != 0)
     return result;
   if (S_ISDIR (theirs.mode) ||
       (keep == MOSS_TREE_KEEP_THEIRS && !(S_ISREG (mine.mode) && S_ISREG (theirs.mode))))
     return -EISDIR;
   if (keep == MOSS_TREE_KEEP_THEIRS)
-    result = tree_copy_over (tree, other, ino);
+    result = copy_over (tree, other, ino);
   if (result == 0)
     result = moss_tree_unlink (tree, dir, name, NULL);
   if (result != 0)
     return result;
   forget_conflict (tree, other);
-  tree_tell_entry (tree, dir, name, ino);
+  tell (tree, dir, name, ino);
   return 0;
 }
