@@ -88,8 +88,9 @@ on_key_pressed (GtkEventControllerKey *controller, guint keyval, guint keycode,
       self->layout = gdk_key_event_get_layout (event);
       send_locks (self, viewer);
     }
-  if (self->n_pressed < MAX_KEYS)
-    self->pressed[self->n_pressed++] = key;
+  if (self->n_pressed == MAX_KEYS)
+    return TRUE;
+  self->pressed[self->n_pressed++] = key;
   moss_viewer_key (viewer, key, TRUE, g_get_monotonic_time ());
   return TRUE;
 }
@@ -112,16 +113,15 @@ on_key_released (GtkEventControllerKey *controller, guint keyval, guint keycode,
   moss_viewer_key (viewer, keycode - 8, FALSE, g_get_monotonic_time ());
 }
 
+/* To whom they were pressed: a key that stays down there could not be pressed again. */
 static void
 release_all (MossKeyboard *self)
 {
-  MossViewer *viewer = get_viewer (self);
-
   while (self->n_pressed > 0)
     {
       guint key = self->pressed[--self->n_pressed];
-      if (viewer != NULL)
-        moss_viewer_key (viewer, key, FALSE, g_get_monotonic_time ());
+      if (self->viewer != NULL)
+        moss_viewer_key (self->viewer, key, FALSE, g_get_monotonic_time ());
     }
 }
 
@@ -242,7 +242,7 @@ moss_keyboard_set_surface (MossKeyboard *self, MossViewerSurface *surface)
 {
   if (self->viewer != NULL)
     g_signal_handlers_disconnect_by_data (self->viewer, self);
-  self->n_pressed = 0;
+  release_all (self);
   self->surface = surface;
   g_set_object (&self->viewer, get_viewer (self));
   if (self->viewer == NULL)

@@ -95,19 +95,22 @@ static bool
 hand_over (MossDisplayConnection *connection)
 {
   MossDisplay *display = connection->display;
+  bool (*take) (MossDisplay *, int, void *) = connection->role == MOSS_WIRE_ROLE_BUS
+                                                  ? display->callbacks.bus
+                                                  : display->callbacks.functions;
   int fd;
 
-  if (!display->callbacks.bus)
+  if (!take)
     return false;
   fd = fcntl (moss_wire_get_fd (connection->wire), F_DUPFD_CLOEXEC, 3);
   if (fd < 0)
     return false;
-  if (!display->callbacks.bus (display, fd, display->callbacks_data))
+  if (!take (display, fd, display->callbacks_data))
     {
       close (fd);
       return false;
     }
-  /* Nothing of the bus can be sent before this: the program's sources have not run yet. */
+  /* Nothing else can be sent before this: the program's sources have not run yet. */
   say_welcome (connection);
   moss_wire_flush (connection->wire);
   moss_connection_kill (connection, 0);
@@ -124,10 +127,10 @@ take_hello (MossDisplayConnection *connection, MossWireMessage *message)
 
   if (message->type != MOSS_WIRE_HELLO || !moss_wire_finished (message)
       || magic != MOSS_WIRE_MAGIC || version != MOSS_WIRE_VERSION
-      || role < MOSS_WIRE_ROLE_VIEWER || role > MOSS_WIRE_ROLE_BUS)
+      || role < MOSS_WIRE_ROLE_VIEWER || role > MOSS_WIRE_ROLE_FUNCTIONS)
     return false;
   connection->role = role;
-  if (role == MOSS_WIRE_ROLE_BUS)
+  if (role == MOSS_WIRE_ROLE_BUS || role == MOSS_WIRE_ROLE_FUNCTIONS)
     return hand_over (connection);
   say_welcome (connection);
   if (role == MOSS_WIRE_ROLE_VIEWER)

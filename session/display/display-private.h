@@ -318,7 +318,7 @@ struct _MossXdgSurface
   MossPositioner positioner;
   MossSurface *popup_parent;
   MossRect popup, popup_pending; /* relative to the parent's geometry */
-  bool popup_pending_set, grabs, dismissed;
+  bool popup_pending_set, grabs, grabs_keys, dismissed;
   bool reposition;
   uint32_t reposition_token;
   struct wl_list grab_link; /* display->grabs, topmost first */
@@ -368,6 +368,7 @@ void moss_popup_dismiss (MossXdgSurface *xdg);
 void moss_popup_dismiss_all (MossDisplay *display);
 void moss_popup_parent_changed (MossSurface *parent);
 MossSurface *moss_popup_grabbing (MossDisplay *display);
+MossSurface *moss_popup_grabbing_keys (MossDisplay *display);
 void moss_positioner_create (struct wl_client *client, struct wl_resource *shell,
                              uint32_t id);
 MossPositioner *moss_positioner_from_resource (struct wl_resource *resource);

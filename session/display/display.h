@@ -49,6 +49,8 @@ typedef struct
   /* Somebody outside wants to speak with the apps' message bus. The socket is the callee's;
    * return false to refuse (it is then still the display's). NULL: always refused. */
   bool (*bus) (MossDisplay *display, int fd, void *data);
+  /* Likewise: somebody outside takes what apps ask for. */
+  bool (*functions) (MossDisplay *display, int fd, void *data);
   /* A control message with type >= MOSS_DISPLAY_CONTROL_PRIVATE. Body and fds belong to
    * the display and end with the call: dup() what is to be kept. Return false to end the
    * connection. Answer with moss_display_connection_reply(). */

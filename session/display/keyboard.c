@@ -317,7 +317,7 @@ void
 moss_keyboard_update_focus (MossDisplay *display)
 {
   MossSurface *wanted = display->seat.wanted;
-  MossSurface *grabbing = moss_popup_grabbing (display);
+  MossSurface *grabbing = moss_popup_grabbing_keys (display);
 
   if (wanted && grabbing && grabbing->resource)
     wanted = grabbing;

@@ -31,6 +31,8 @@ enum
   MOSS_WIRE_ROLE_CONTROL = 2,
   /* After WELCOME the socket belongs to the message bus of the apps: no more messages. */
   MOSS_WIRE_ROLE_BUS = 3,
+  /* Likewise for the functions that apps ask for. */
+  MOSS_WIRE_ROLE_FUNCTIONS = 4,
 };
 
 /* To the display. */

@@ -78,6 +78,30 @@ moss_popup_grabbing (MossDisplay *display)
   return NULL;
 }
 
+/* Whose keys these are while popups are open. */
+MossSurface *
+moss_popup_grabbing_keys (MossDisplay *display)
+{
+  MossXdgSurface *xdg;
+
+  wl_list_for_each (xdg, &display->grabs, grab_link)
+    if (xdg->mapped && xdg->grabs_keys)
+      return xdg->surface;
+  return NULL;
+}
+
+/* A popup that typing opened, as file dialogs do to complete a name, goes again with the next
+ * letter. Keys that are on their way to it then have no surface any more, and Qt drops them. So
+ * the keyboard stays with whom the person types to; every toolkit hands its keys to an open popup
+ * itself. */
+static bool
+opened_by_key (MossSeat *seat, uint32_t serial)
+{
+  return seat->key_serial && (int32_t) (serial - seat->button_serial) > 0
+         && (int32_t) (serial - seat->touch_serial) > 0
+         && (int32_t) (seat->key_serial - serial) >= 0;
+}
+
 void
 moss_popup_dismiss (MossXdgSurface *xdg)
 {
@@ -126,6 +150,7 @@ popup_grab (struct wl_client *client,
       return;
     }
   xdg->grabs = true;
+  xdg->grabs_keys = !opened_by_key (&xdg->surface->display->seat, serial);
   wl_list_insert (&xdg->surface->display->grabs, &xdg->grab_link);
   moss_surface_dirty (xdg->surface, MOSS_DIRTY_SURFACE);
   moss_keyboard_update_focus (xdg->surface->display);

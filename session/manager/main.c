@@ -3,6 +3,7 @@
  * other services. */
 #define G_LOG_DOMAIN "moss-session"
 
+#include "functions.h"
 #include "life.h"
 #include "moss-config.h"
 #include "mount.h"
@@ -310,6 +311,7 @@ run (GDBusConnection *bus)
   g_autoptr (GPtrArray) children = NULL;
   MossNetMount *net_mount;
   MossManager *manager = make_manager (bus, &error);
+  MossFunctions *functions;
   MossTray *tray;
 
   if (manager == NULL || !moss_service_export (manager, &error) || !own_name (bus, &error))
@@ -330,7 +332,9 @@ run (GDBusConnection *bus)
   g_timeout_add_seconds (PENDING_INTERVAL_S, on_pending_timer, manager);
   tray = moss_tray_start (bus);
   net_mount = moss_net_mount_new (manager);
+  functions = moss_functions_new (manager);
   g_main_loop_run (manager->loop);
+  moss_functions_free (functions);
   moss_net_mount_free (net_mount);
   moss_tray_stop (tray);
   for (guint i = children->len; i > 0; i--)

@@ -44,7 +44,7 @@ typedef struct
 } Step;
 
 static const char passwd[] = "root:x:0:0:root:/root:/usr/sbin/nologin\n"
-                             "moss:x:1000:1000:Moss:/home/moss:/bin/sh\n"
+                             "moss:x:1000:1000:Moss:/home/moss:/bin/bash\n"
                              "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 static const char group[] = "root:x:0:\ntty:x:5:\nmoss:x:1000:\nnogroup:x:65534:\n";
 static const char hosts[] = "127.0.0.1 localhost moss\n::1 localhost ip6-localhost\n";
@@ -58,7 +58,6 @@ static const Step steps[] = {
   { STEP_NODE, "dev/full", 0666, .major = 1, .minor = 7 },
   { STEP_NODE, "dev/random", 0666, .major = 1, .minor = 8 },
   { STEP_NODE, "dev/urandom", 0666, .major = 1, .minor = 9 },
-  { STEP_NODE, "dev/tty", 0666, .major = 5, .minor = 0 },
   { STEP_LINK, "dev/ptmx", .text = "pts/ptmx" },
   { STEP_EMPTY, "dev/pts", 0755 },
   { STEP_LINK, "dev/shm", .text = "/run/shm" },
@@ -66,6 +65,9 @@ static const Step steps[] = {
   { STEP_LINK, "dev/stdin", .text = "/proc/self/fd/0" },
   { STEP_LINK, "dev/stdout", .text = "/proc/self/fd/1" },
   { STEP_LINK, "dev/stderr", .text = "/proc/self/fd/2" },
+  /* The device means "my terminal, whichever that is" and can't be moved while it is open. So
+   * programs that open it, as less does in a pipe, get the terminal itself. */
+  { STEP_LINK, "dev/tty", .text = "/proc/self/fd/2" },
   { STEP_EMPTY, "proc", 0555 },
   { STEP_EMPTY, "sys", 0555 },
   { STEP_EMPTY, "run", 0755 },

@@ -6,6 +6,7 @@
 #include "inspect.h"
 #include "error.h"
 #include "fds.h"
+#include "outward.h"
 #include "sandbox-cgroup.h"
 #include "walk.h"
 
@@ -37,6 +38,7 @@ typedef struct
   MossSandbox *sandbox;
   GPtrArray *blockers;
   GHashTable *files;
+  GHashTable *outward; /* sockets, by their inodes */
   guint64 memory_bytes;
   guint64 layer_bytes;
   guint layer_entries;
@@ -46,8 +48,8 @@ typedef struct
 /* ---- what is judged by its name ------------------------------------------------------ */
 
 static const char *const good_devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
-                                            "/dev/random", "/dev/urandom", "/dev/tty",
-                                            "/dev/ptmx",   "/dev/console", NULL };
+                                            "/dev/random", "/dev/urandom", "/dev/ptmx",
+                                            "/dev/console", NULL };
 static const char *const good_anonymous[] = { "[eventfd]", "[eventpoll]", "[signalfd]",
                                               "[timerfd]", "inotify",     "[pidfd]", NULL };
 
@@ -85,6 +87,9 @@ moss_inspect_judge_link (const char *name, const char *link)
   for (guint i = 0; i < G_N_ELEMENTS (bad_links); i++)
     if (g_str_has_prefix (link, bad_links[i].prefix))
       return g_strdup_printf ("%s can't travel: it %s", name, bad_links[i].meaning);
+  if (g_str_equal (link, "/dev/tty"))
+    return g_strdup_printf ("%s can't travel: it shares its terminal in a way that can't be moved "
+                            "(/dev/tty)", name);
   if (g_str_has_prefix (link, "/dev/shm/") || g_str_has_prefix (link, "/dev/pts/"))
     return NULL;
   if (g_str_has_prefix (link, "/dev/") && !g_strv_contains (good_devices, link)
@@ -130,9 +135,23 @@ read_name (pid_t pid)
   return name;
 }
 
+/* moss-init has such ones too, and closes them before a freeze. */
+static void
+judge_outward (Inspection *inspection, pid_t pid, int fd, const char *name)
+{
+  struct stat st;
+
+  if (pid != inspection->sandbox->pid
+      && (moss_outward_is_foreign (fd, inspection->sandbox->pid)
+          || (fstat (fd, &st) == 0
+              && g_hash_table_contains (inspection->outward, GUINT_TO_POINTER (st.st_ino)))))
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a socket open that leads "
+                                              "outside", name));
+}
+
 /* What a restore accepts: unix, TCP, UDP and netlink sockets. */
 static void
-judge_socket (Inspection *inspection, int pidfd, int number, const char *name)
+judge_socket (Inspection *inspection, pid_t pid, int pidfd, int number, const char *name)
 {
   moss_autofd fd = syscall (SYS_pidfd_getfd, pidfd, number, 0);
   int domain = -1, type = -1, protocol = -1;
@@ -144,6 +163,7 @@ judge_socket (Inspection *inspection, int pidfd, int number, const char *name)
   getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size);
   size = sizeof protocol;
   getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+  judge_outward (inspection, pid, fd, name);
   if (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK)
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a socket of a kind "
                                               "that can't move (family %d)", name, domain));
@@ -219,7 +239,7 @@ inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
       if (link == NULL)
         continue;
       if (g_str_has_prefix (link, "socket:"))
-        judge_socket (inspection, pidfd, atoi (number), name);
+        judge_socket (inspection, pid, pidfd, atoi (number), name);
       else if (link[0] == '/' && strchr (link + 1, '/') == NULL && is_message_queue (path))
         add_blocker (inspection,
                      g_strdup_printf ("%s can't travel: it has a message queue open (%s)", name,
@@ -414,6 +434,7 @@ moss_inspect_request (MossRequest *request, GError **error)
   g_autoptr (MossSandbox) sandbox = NULL;
   g_autoptr (GPtrArray) blockers = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GHashTable) files = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GHashTable) outward = NULL;
   g_autoptr (GArray) pids = NULL;
   Inspection inspection = { .blockers = blockers, .files = files, .images = 16 };
   const char *id;
@@ -424,6 +445,7 @@ moss_inspect_request (MossRequest *request, GError **error)
       || !moss_sandbox_open_files (sandbox, FALSE, error))
     return NULL;
   inspection.sandbox = sandbox;
+  inspection.outward = outward = moss_outward_find (sandbox->pid);
   pids = moss_sandbox_cgroup_get_pids (sandbox->cgroup_fd);
   inspect_all (&inspection, pids);
   return make_answer (&inspection, pids->len);

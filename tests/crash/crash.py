@@ -90,6 +90,7 @@ class Round:
             time.sleep(0.1)
         if sending.poll() is None:
             self.wrong.append(f"moss send hung for {SETTLE_S} s")
+            self.source.kill("moss")
             sending.kill()
         _, self.said = sending.communicate()
         self.sent = sending.returncode == 0
@@ -98,8 +99,9 @@ class Round:
         """What an init system does: starts again what died."""
         for machine in self.desk.machines():
             try:
-                if not machine.pids("moss-session"):
-                    self.desk.disarm(machine)  # it struck; the next one is to live
+                if machine.pids("moss-session") and machine.pids("moss-sandboxd"):
+                    continue
+                self.desk.disarm(machine)  # it struck; the next one is to live
                 self.desk.start(machine)
             except hosts.Failure as failure:
                 self.wrong.append(str(failure))

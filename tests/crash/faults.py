@@ -100,12 +100,13 @@ class Held(Fault):
 
     def strike(self):
         self.struck = False
+        self.over = threading.Event()
         self.thread = threading.Thread(target=self.lie_in_wait, daemon=True)
         self.thread.start()
 
     def lie_in_wait(self):
-        end = time.monotonic() + REACH_S
-        while time.monotonic() < end:
+        """Until the move is over: on a busy machine it may take long to come here."""
+        while not self.over.is_set():
             stopped = [pid for pid in self.pids if is_stopped(pid)]
             if stopped:
                 self.desk.disarm(self.machine)
@@ -126,6 +127,7 @@ class Held(Fault):
 
     def heal(self):
         self.desk.disarm(self.machine)
+        self.over.set()
         self.thread.join()
         proceed(pid for pid in self.pids if is_stopped(pid))
 

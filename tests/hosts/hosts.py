@@ -466,6 +466,8 @@ def pair(one, other, port=None):
 
 def pair_by_code(old, new):
     """Makes the new machine a device of the old one's person: it shows a code, which is typed there."""
+    for machine in (old, new):
+        wait_until(f"moss-netd on {machine.name}", lambda m=machine: m.has_name("org.moss.Net1"))
     process = new.popen(["moss", "device", "pair", "--no-passphrase"], stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     code = process.stdout.readline().strip()

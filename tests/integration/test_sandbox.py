@@ -248,6 +248,59 @@ def test_its_files_belong_to_nobody_of_the_machine(one, other):
 # ---- who may call --------------------------------------------------------------------------
 
 
+TAKER = r"""
+import os, socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/home/moss/door")
+listener.listen()
+peer, _ = listener.accept()
+held = socket.recv_fds(peer, 1, 8)[1] if sys.argv[1] == "take" else None
+count = 0
+while True:
+    count += 1
+    with open("/home/moss/count.new", "w") as file:
+        print(count, file=file)
+    os.rename("/home/moss/count.new", "/home/moss/count")
+    time.sleep(0.02)
+"""
+
+
+def outer_pid(text):
+    """The process with this in its command line."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
+                if text in line.read() and int(pid) != os.getpid():
+                    return pid
+        except OSError:
+            pass
+    raise AssertionError(f"nobody runs {text}")
+
+
+def test_what_leads_out_is_said_before_a_freeze(one, other):
+    """A socket to the host, a socket of the host, a device and a namespace: a friend outside must have
+    handed them in."""
+    for way, blockers in (("keep", ["python3 can't travel: it has a socket open that leads outside"]),
+                          ("take", ["python3 can't travel: it has a socket open that leads outside",
+                                    "python3 can't travel: it has /dev/fuse open",
+                                    "python3 can't travel: it holds a namespace open"])):
+        name = one.create("/usr/bin/python3", "-c", TAKER, way)
+        door = f"{one.home(name)}/door"
+        hosts.wait_until("the door", lambda at=door: os.path.exists(at), seconds=10)
+        assert "'blockers': <@as []>" in one.ctl("Inspect", name).stdout
+        with (socket.socket(socket.AF_UNIX) as friend, open("/dev/fuse", "rb") as device,
+              open("/proc/self/ns/net", "rb") as namespace, socket.socket() as tcp):
+            friend.connect(f"/proc/{outer_pid('home/moss/door')}/root/home/moss/door")
+            fds = [one.fileno() for one in (device, namespace, tcp)]
+            socket.send_fds(friend, [b"x"], fds)
+            hosts.wait_until("it counts", lambda at=name: one.count(at) > 0, seconds=10)
+            answer = one.ctl("Inspect", name).stdout
+            for blocker in blockers:
+                assert blocker in answer, answer
+            one.goes_on(name)
+        one.end(name)
+
+
 def test_strangers_stay_outside(one, other):
     assert one.ctl("List", uid=STRANGER, check=False).returncode == 4
     name = one.create("/bin/sh", "-c", LOOP)

@@ -10,15 +10,10 @@
 
 #include "vfs/host/host.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/landlock.h>
+#include "core/confine/confine.h"
+
 #include <sched.h>
-#include <seccomp.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define OPEN_FILES_MAX 16384
 #ifdef __SANITIZE_ADDRESS__
@@ -68,112 +63,21 @@ static const int allowed[] = {
   SCMP_SYS (getsockopt), SCMP_SYS (setsockopt), SCMP_SYS (ioctl),
 };
 
-static gboolean
-fail (const char *what, int number, GError **error)
-{
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (number), "%s: %s", what,
-               g_strerror (number));
-  return FALSE;
-}
-
-/* --- Landlock: the files --- */
-
-static int
-landlock_call (int number, gpointer a, gsize b, guint c)
-{
-  return syscall (number, a, b, c);
-}
+/* Threads and nothing else; a name for them. */
+static const MossConfineCall allowed_so[] = {
+  { SCMP_SYS (clone), 0, CLONE_THREAD, CLONE_THREAD },
+  { SCMP_SYS (prctl), 0, ~0ull, PR_SET_NAME },
+};
 
 static gboolean
-allow_below (int rules, const char *path, guint64 rights)
+lock_files (const char *state_dir, GError **error)
 {
-  struct landlock_path_beneath_attr beneath = { .allowed_access = rights };
-  gboolean ok;
+  g_autoptr (MossConfineFiles) files = NULL;
 
-  beneath.parent_fd = open (path, O_PATH | O_CLOEXEC);
-  if (beneath.parent_fd < 0)
-    return FALSE;
-  ok = syscall (SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
-  close (beneath.parent_fd);
-  return ok;
-}
-
-static void
-lock_files (const char *state_dir)
-{
-  guint64 writing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
-                    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
-                    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM |
-                    LANDLOCK_ACCESS_FS_EXECUTE;
-  guint64 ours = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
-                 LANDLOCK_ACCESS_FS_MAKE_REG;
-  struct landlock_ruleset_attr attr = { .handled_access_fs = writing };
-  int rules = landlock_call (SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
-
-  if (rules < 0)
-    {
-      g_message ("this kernel has no Landlock; the list of system calls holds alone");
-      return;
-    }
-  if (!allow_below (rules, state_dir, ours) ||
-      syscall (SYS_landlock_restrict_self, rules, 0) < 0)
-    g_warning ("files outside %s can't be locked: %s", state_dir, g_strerror (errno));
-  close (rules);
-}
-
-/* --- seccomp: the calls --- */
-
-static int
-add_rules (scmp_filter_ctx filter)
-{
-  int result = 0;
-
-  for (guint i = 0; result == 0 && i < G_N_ELEMENTS (allowed); i++)
-    {
-      result = seccomp_rule_add (filter, SCMP_ACT_ALLOW, allowed[i], 0);
-      if (result == -EDOM) /* not on this architecture */
-        result = 0;
-    }
-  /* Threads and nothing else: clone3's flags can't be looked at, so libc has to do with clone. */
-  if (result == 0)
-    result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (ENOSYS), SCMP_SYS (clone3), 0);
-  if (result == 0)
-    result = seccomp_rule_add (filter, SCMP_ACT_ALLOW, SCMP_SYS (clone), 1,
-                               SCMP_A0 (SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-  if (result == 0)
-    result = seccomp_rule_add (filter, SCMP_ACT_ALLOW, SCMP_SYS (prctl), 1,
-                               SCMP_A0 (SCMP_CMP_EQ, PR_SET_NAME));
-  return result;
-}
-
-static gboolean
-lock_calls (GError **error)
-{
-  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ERRNO (EPERM));
-  int result = filter == NULL ? -ENOMEM : seccomp_attr_set (filter, SCMP_FLTATR_CTL_TSYNC, 1);
-
-  if (result == 0)
-    result = add_rules (filter);
-  if (result == 0)
-    result = seccomp_load (filter);
-  if (filter != NULL)
-    seccomp_release (filter);
-  return result == 0 || fail ("the list of system calls can't be set", -result, error);
-}
-
-static gboolean
-limit (int what, rlim_t most, GError **error)
-{
-  struct rlimit now;
-
-  if (getrlimit (what, &now) < 0)
-    return fail ("resource limits", errno, error);
-  now.rlim_max = MIN (now.rlim_max, most);
-  now.rlim_cur = now.rlim_max;
-  return setrlimit (what, &now) == 0 || fail ("resource limits", errno, error);
+  files = moss_confine_files_new (MOSS_CONFINE_WRITE | MOSS_CONFINE_EXECUTE, error);
+  return files != NULL &&
+         moss_confine_files_allow (files, state_dir, MOSS_CONFINE_WRITE, error) &&
+         moss_confine_files_enter (files, error);
 }
 
 /**
@@ -184,11 +88,15 @@ limit (int what, rlim_t most, GError **error)
 gboolean
 confine (const char *state_dir, GError **error)
 {
-  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl (PR_SET_DUMPABLE, 0) < 0)
-    return fail ("privileges can't be given up", errno, error);
-  if (!limit (RLIMIT_CORE, 0, error) || !limit (RLIMIT_NOFILE, OPEN_FILES_MAX, error) ||
-      !limit (RLIMIT_DATA, DATA_MAX, error))
+  g_autoptr (GError) unlocked = NULL;
+
+  if (!moss_confine_privileges (error) ||
+      !moss_confine_limit (RLIMIT_NOFILE, OPEN_FILES_MAX, error) ||
+      !moss_confine_limit (RLIMIT_DATA, DATA_MAX, error))
     return FALSE;
-  lock_files (state_dir);
-  return lock_calls (error);
+  if (!lock_files (state_dir, &unlocked))
+    g_message ("files outside %s are not locked, the list of system calls holds alone: %s",
+               state_dir, unlocked->message);
+  return moss_confine_calls (allowed, G_N_ELEMENTS (allowed), allowed_so,
+                             G_N_ELEMENTS (allowed_so), error);
 }

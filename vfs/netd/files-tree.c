@@ -97,7 +97,8 @@ static GVariant *
 describe (Netd *netd, MossTree *tree, const MossTreeAttr *attr, const MossTreeInfo *info)
 {
   const MossMountHooks *hooks = home_get_hooks (netd);
-  g_autofree char *lease = fuse_info_lease (hooks, netd, attr->ino);
+  gint64 lease_end_us;
+  g_autofree char *lease = fuse_info_lease (hooks, netd, attr->ino, &lease_end_us);
   g_autofree char *original
       = info->conflict_of != 0 ? full_path (netd, tree, info->conflict_of) : NULL;
   GVariantDict dict;
@@ -111,6 +112,8 @@ describe (Netd *netd, MossTree *tree, const MossTreeAttr *attr, const MossTreeIn
   g_variant_dict_insert (&dict, "hosts", "u", fuse_info_hosts (hooks, netd, info));
   g_variant_dict_insert (&dict, "pinned", "b", info->pinned);
   g_variant_dict_insert (&dict, "lease", "s", lease);
+  if (*lease != '\0')
+    g_variant_dict_insert (&dict, "lease-until", "x", lease_end_us);
   g_variant_dict_insert (&dict, "suite", "u", info->suite);
   if (original != NULL)
     g_variant_dict_insert (&dict, "conflict-of", "s", original);

@@ -16,15 +16,30 @@ G_BEGIN_DECLS
 
 typedef struct _MossMount MossMount;
 
+/* The answer to who wants a lease: the right to lock a file, among the person's devices. */
+typedef enum
+{
+  MOSS_MOUNT_LEASE_HELD,
+  MOSS_MOUNT_LEASE_ASKED,  /* moss_mount_lease_settled() will be called */
+  MOSS_MOUNT_LEASE_DENIED, /* another device has it; it too says so again when that may change */
+} MossMountLease;
+
 /* What only others know. Any thread; each may be NULL. */
 typedef struct
 {
   /* Lets the kernel read a file in place of asking us: an id, or -1 (sandboxd's OpenBacking). */
   int (*open_backing) (int connection, int file, gpointer user_data);
   void (*close_backing) (int connection, int id, gpointer user_data);
-  /* On how many hosts this version is, who holds the lease ("" when nobody; (transfer full)). */
+  /* On how many hosts this version is; who holds the lease ("" when nobody; (transfer full)) until
+   * when (µs since 1970; 0: on this device alone). */
   guint (*count_hosts) (const MossTreeInfo *info, gpointer user_data);
-  char *(*get_lease) (guint64 ino, gpointer user_data);
+  char *(*get_lease) (guint64 ino, gint64 *end_us, gpointer user_data);
+  /* For reading or writing (alone). again: a request that asked before. Doesn't wait. */
+  MossMountLease (*want_lease) (guint64 ino, gboolean write, gboolean again, gpointer user_data);
+  /* What the locks that programs have on it now need: 0 none, 1 to read, 2 to write. */
+  void (*need_lease) (guint64 ino, guint need, gpointer user_data);
+  /* Whether another device may have been given the lease since a program here locked the file. */
+  gboolean (*doubt_lease) (guint64 ino, gpointer user_data);
   /* How long it takes to fetch so many bytes from where they are. */
   guint (*get_cost_ms) (guint64 bytes, gpointer user_data);
   /* The kernel ended the connection: unmounted or aborted. Called from a thread of the mount. */
@@ -54,6 +69,10 @@ void moss_mount_free (MossMount *mount);
 
 /* The kernel must forget what it knows of these. Any thread, never waits. */
 void moss_mount_changed (MossMount *mount, const MossTreeChange *changes, gsize count);
+
+/* Who waits for the lease of a file is to ask again. Any thread but those of the mount, with no
+ * lock that a hook takes. */
+void moss_mount_lease_settled (MossMount *mount, guint64 ino);
 
 /* The directory of this tree, "/net/NAME". */
 const char *moss_mount_get_home (MossMount *mount);

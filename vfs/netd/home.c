@@ -141,6 +141,19 @@ on_changed (const MossTreeChange *changes, gsize count, gpointer data)
   files_tree_changed (data, changes, count);
 }
 
+void
+home_lease_settled (Netd *netd, guint64 ino)
+{
+  Home *home = netd->home;
+
+  if (home == NULL)
+    return;
+  g_mutex_lock (&home->lock);
+  if (home->mount != NULL)
+    moss_mount_lease_settled (home->mount, ino);
+  g_mutex_unlock (&home->lock);
+}
+
 /* ---- the mount ----------------------------------------------------------------------- */
 
 /* While it exists, programs may have files open that a tree must not drop. */
@@ -587,6 +600,9 @@ home_set_sync (Netd *netd, const HomeSync *sync)
   home->sync = *sync;
   home->hooks.count_hosts = sync->count_hosts;
   home->hooks.get_lease = sync->get_lease;
+  home->hooks.want_lease = sync->want_lease;
+  home->hooks.need_lease = sync->need_lease;
+  home->hooks.doubt_lease = sync->doubt_lease;
   home->hooks.get_cost_ms = sync->get_cost_ms;
 }
 

@@ -21,7 +21,10 @@ typedef struct
   void (*committed) (const MossTreeRoot *root, GBytes *record, gpointer netd);
   /* As in MossMountHooks. */
   guint (*count_hosts) (const MossTreeInfo *info, gpointer netd);
-  char *(*get_lease) (guint64 ino, gpointer netd);
+  char *(*get_lease) (guint64 ino, gint64 *end_us, gpointer netd);
+  MossMountLease (*want_lease) (guint64 ino, gboolean write, gboolean again, gpointer netd);
+  void (*need_lease) (guint64 ino, guint need, gpointer netd);
+  gboolean (*doubt_lease) (guint64 ino, gpointer netd);
   guint (*get_cost_ms) (guint64 bytes, gpointer netd);
 } HomeSync;
 
@@ -39,6 +42,8 @@ MossChain *home_ref_chain (Netd *netd);
 guint16 home_get_slot (Netd *netd);
 /* "/net/NAME", or NULL without an identity. */
 const char *home_get_path (Netd *netd);
+/* As moss_mount_lease_settled(), while there is a mount. */
+void home_lease_settled (Netd *netd, guint64 ino);
 /* What the mount asks, for Files1 too; user data is netd. */
 const MossMountHooks *home_get_hooks (Netd *netd);
 

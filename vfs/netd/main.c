@@ -12,6 +12,7 @@
 #include "core/state.h"
 #include "moss-config.h"
 #include "vfs/netd/home.h"
+#include "vfs/netd/lease.h"
 #include "vfs/netd/sync.h"
 
 #include <glib-unix.h>
@@ -236,7 +237,10 @@ static const HomeSync home_sync = {
   .fetch = sync_fetch,
   .committed = sync_committed,
   .count_hosts = sync_count_hosts,
-  .get_lease = sync_get_lease,
+  .get_lease = lease_get,
+  .want_lease = lease_want,
+  .need_lease = lease_need,
+  .doubt_lease = lease_in_doubt,
   .get_cost_ms = sync_cost_ms,
 };
 
@@ -258,6 +262,7 @@ export (Netd *netd, GError **error)
   pairing_export (netd);
   if (!files_export (netd, error))
     return FALSE;
+  lease_start (netd);
   sync_start (netd);
   home_set_sync (netd, &home_sync);
   home_start (netd);

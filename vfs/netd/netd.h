@@ -90,6 +90,7 @@ struct _Netd
   guint slot;            /* this device's */
   PairingState *pairing;
   struct _Sync *sync;
+  struct _Leases *leases;
   struct _Home *home; /* home.c */
 };
 

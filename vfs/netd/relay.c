@@ -3,6 +3,7 @@
  * for, the session decides (org.moss.SessionPeer1.Handle). */
 #define G_LOG_DOMAIN "moss-netd"
 
+#include "vfs/netd/lease.h"
 #include "vfs/netd/sync.h"
 
 #include "core/fault.h"
@@ -134,6 +135,11 @@ relay_call (MossLink *link,
   if (g_str_has_prefix (method, SYNC_CALL_PREFIX))
     {
       sync_call (netd, link, request, method, body);
+      return;
+    }
+  if (g_str_has_prefix (method, LEASE_CALL_PREFIX))
+    {
+      lease_call (netd, link, request, method, body);
       return;
     }
   if (strlen (method) > METHOD_MAX || moss_fault ("netd-called"))

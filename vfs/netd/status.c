@@ -5,8 +5,9 @@
 
 #include "vfs/netd/netd.h"
 
+#include "core/machine.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum
@@ -27,46 +28,7 @@ read_line (const char *dir, const char *name)
   return g_strstrip (text);
 }
 
-typedef struct
-{
-  gboolean has_battery;
-  gboolean on_battery;
-  double level;
-} Power;
-
-static void
-read_supply (const char *path, Power *power)
-{
-  g_autofree char *type = read_line (path, "type");
-  g_autofree char *scope = read_line (path, "scope");
-  g_autofree char *capacity = read_line (path, "capacity");
-  g_autofree char *state = read_line (path, "status");
-
-  /* Of scope "Device": a mouse's or headset's, not this machine's. */
-  if (g_strcmp0 (type, "Battery") != 0 || g_strcmp0 (scope, "Device") == 0 ||
-      capacity == NULL)
-    return;
-  power->has_battery = TRUE;
-  power->level = CLAMP (g_ascii_strtod (capacity, NULL) / 100, 0, 1);
-  power->on_battery = power->on_battery || g_strcmp0 (state, "Discharging") == 0;
-}
-
-static Power
-read_power (void)
-{
-  const char *base = "/sys/class/power_supply";
-  g_autoptr (GDir) dir = g_dir_open (base, 0, NULL);
-  const char *name;
-  Power power = { 0 };
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (base, name, NULL);
-
-      read_supply (path, &power);
-    }
-  return power;
-}
+static MossLoad since;
 
 /* SMBIOS specification 3.7, table 17. */
 const char *
@@ -92,38 +54,16 @@ status_kind (void)
     case 29:
       return "server";
     default:
-      return read_power ().has_battery ? "laptop" : "desktop";
+      return moss_machine_power ().has_battery ? "laptop" : "desktop";
     }
-}
-
-/* Busy share of all processors since the last call. */
-static double
-read_load (void)
-{
-  static guint64 last_busy, last_all;
-  g_autofree char *text = NULL;
-  guint64 user, nice_time, system, idle, iowait, irq, softirq, steal, busy, all;
-  double load = 0;
-
-  if (!g_file_get_contents ("/proc/stat", &text, NULL, NULL) ||
-      sscanf (text, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &user, &nice_time, &system, &idle,
-              &iowait, &irq, &softirq, &steal) != 8)
-    return 0;
-  busy = user + nice_time + system + irq + softirq + steal;
-  all = busy + idle + iowait;
-  if (all > last_all && busy >= last_busy)
-    load = (double) (busy - last_busy) / (all - last_all);
-  last_busy = busy;
-  last_all = all;
-  return CLAMP (load, 0, 1);
 }
 
 /* Rounded, so that small changes are none. Returns: (transfer full) */
 static GVariant *
 read_status (void)
 {
-  double load = round (read_load () * 20) / 20;
-  Power power = read_power ();
+  double load = round (moss_machine_load (&since) * 20) / 20;
+  MossPower power = moss_machine_power ();
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
@@ -196,6 +136,6 @@ status_greet (Netd *netd, MossLink *link)
 void
 status_start (Netd *netd)
 {
-  read_load ();
+  moss_machine_load (&since);
   arm (netd, PERIOD_S);
 }

@@ -218,10 +218,3 @@ sync_count_hosts (const MossTreeInfo *info, gpointer data)
     }
   return count;
 }
-
-/* Any thread. Returns: (transfer full): who may write it, "" for anybody */
-char *
-sync_get_lease (guint64 ino, gpointer data)
-{
-  return g_strdup ("");
-}

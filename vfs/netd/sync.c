@@ -11,6 +11,7 @@
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/home.h"
+#include "vfs/netd/lease.h"
 #include "vfs/netd/sync-private.h"
 
 #include <string.h>
@@ -199,6 +200,7 @@ sync_links_changed (Netd *netd)
     return;
   sync_peers_refresh (netd->sync);
   sync_hosts_nudge (netd->sync);
+  lease_links_changed (netd);
   sync_wake (netd->sync);
   sync_status_changed (netd->sync);
 }

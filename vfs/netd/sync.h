@@ -33,7 +33,6 @@ void sync_committed (const MossTreeRoot *root, GBytes *record, gpointer netd);
 
 /* What MossMountHooks wants; any thread. */
 guint sync_count_hosts (const MossTreeInfo *info, gpointer netd);
-char *sync_get_lease (guint64 ino, gpointer netd);
 guint sync_cost_ms (guint64 bytes, gpointer netd);
 
 /* files-sync.c: the handlers of Files1 that are about other devices. */

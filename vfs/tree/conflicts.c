@@ -72,8 +72,8 @@ forget_conflict (MossTree *tree, guint64 other)
   g_mutex_unlock (&tree->lock);
 }
 
-static int
-split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
+int
+tree_split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
 {
   g_autofree char *path = NULL;
   int result = moss_tree_path (tree, ino, &path);
@@ -85,8 +85,8 @@ split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name)
   return result;
 }
 
-static void
-tell (MossTree *tree, guint64 dir, const char *name, guint64 ino)
+void
+tree_tell_entry (MossTree *tree, guint64 dir, const char *name, guint64 ino)
 {
   MossTreeChange changes[] = { { dir, name, FALSE }, { ino, NULL, TRUE } };
 
@@ -94,9 +94,8 @@ tell (MossTree *tree, guint64 dir, const char *name, guint64 ino)
     tree->config.callbacks.changed (changes, G_N_ELEMENTS (changes), tree->config.user_data);
 }
 
-/* The file keeps its number, so that who has it open has the new content. */
-static int
-copy_over (MossTree *tree, guint64 from, guint64 to)
+int
+tree_copy_over (MossTree *tree, guint64 from, guint64 to)
 {
   g_autofree guint8 *buffer = g_malloc (MOSS_OBJECT_MAX_PLAIN);
   guint64 offset = 0;
@@ -137,19 +136,19 @@ moss_tree_resolve_conflict (MossTree *tree, guint64 ino, guint64 other, MossTree
   if (result == 0)
     result = moss_tree_getattr (tree, other, &theirs);
   if (result == 0)
-    result = split_path (tree, other, &dir, &name);
+    result = tree_split_path (tree, other, &dir, &name);
   if (result != 0)
     return result;
   if (S_ISDIR (theirs.mode) ||
       (keep == MOSS_TREE_KEEP_THEIRS && !(S_ISREG (mine.mode) && S_ISREG (theirs.mode))))
     return -EISDIR;
   if (keep == MOSS_TREE_KEEP_THEIRS)
-    result = copy_over (tree, other, ino);
+    result = tree_copy_over (tree, other, ino);
   if (result == 0)
     result = moss_tree_unlink (tree, dir, name, NULL);
   if (result != 0)
     return result;
   forget_conflict (tree, other);
-  tell (tree, dir, name, ino);
+  tree_tell_entry (tree, dir, name, ino);
   return 0;
 }

@@ -417,6 +417,15 @@ gboolean version_add (MossTree *tree,
 void tree_device_of (MossTree *tree, guint16 slot, guint8 *device);
 MossContent *version_content (MossTable *table, const MossItem *item, GError **error);
 
+/* beside.c */
+char *tree_conflict_name (const char *name, const char *device, gint64 time_ns, guint try);
+
+/* conflicts.c */
+int tree_split_path (MossTree *tree, guint64 ino, guint64 *dir, char **name);
+/* The file keeps its number, so that who has it open has the new content. */
+int tree_copy_over (MossTree *tree, guint64 from, guint64 to);
+void tree_tell_entry (MossTree *tree, guint64 dir, const char *name, guint64 ino);
+
 /* lists.c */
 gboolean load_lists (MossTree *tree, const MossRef *root, GError **error);
 

@@ -397,6 +397,13 @@ typedef enum
 /* What is given up stays as a version. */
 int moss_tree_resolve_conflict (MossTree *tree, guint64 ino, guint64 other, MossTreeKeep keep);
 
+/* A number of the content if another device wrote it, 0 for this device's own. */
+guint64 moss_tree_foreign (MossTree *tree, guint64 ino);
+/* Before a program writes that believes it has the file alone and hasn't any more: if its content
+ * is another device's, a copy of that is made beside it and listed as a conflict. 0 too when the
+ * content is this device's. May fetch; waits for the disk. */
+int moss_tree_keep_beside (MossTree *tree, guint64 ino);
+
 /* --- versions --- */
 
 typedef struct

@@ -26,6 +26,7 @@ static const struct
   { "/run/shm", 01777, 0 },
   { "/run/lock", 01777, 0 },
   { "/tmp/.X11-unix", 01777, 0 },
+  { INIT_FUNCTIONS_DIR, 0700, INIT_APP_ID },
   { INIT_HOME "/.cache", 0700, INIT_APP_ID },
   { INIT_HOME "/.config", 0700, INIT_APP_ID },
   { INIT_HOME "/.config/glib-2.0", 0700, INIT_APP_ID },
@@ -86,10 +87,10 @@ init_setup_files_as_root (void)
 }
 
 static int
-listen_at (const char *path, mode_t mode)
+listen_at (const char *path, int type, mode_t mode)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = socket (AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
   strncpy (address.sun_path, path, sizeof address.sun_path - 1);
   unlink (path);
@@ -104,11 +105,30 @@ listen_at (const char *path, mode_t mode)
 int
 init_setup_control_socket (void)
 {
-  return listen_at (INIT_CONTROL_SOCKET, 0600);
+  return listen_at (INIT_CONTROL_SOCKET, SOCK_STREAM, 0600);
 }
 
 int
 init_setup_x11_socket (void)
 {
-  return listen_at ("/tmp/.X11-unix/X0", 0666);
+  return listen_at ("/tmp/.X11-unix/X0", SOCK_STREAM, 0666);
+}
+
+int
+init_setup_functions_socket (void)
+{
+  int fd;
+
+  init_setup_files_as_app ();
+  fd = listen_at (INIT_FUNCTIONS_SOCKET, SOCK_SEQPACKET, 0600);
+  init_setup_files_as_root ();
+  return fd;
+}
+
+void
+init_setup_remove_functions_socket (void)
+{
+  init_setup_files_as_app ();
+  unlink (INIT_FUNCTIONS_SOCKET);
+  init_setup_files_as_root ();
 }

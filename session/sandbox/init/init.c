@@ -121,6 +121,7 @@ static void
 on_detaching (MossDisplay *display, void *data)
 {
   init_relay_end_all ();
+  init_functions_end_all ();
   init_trim_log ();
 }
 
@@ -130,10 +131,17 @@ on_bus (MossDisplay *display, int fd, void *data)
   return init_relay_add (moss_display_get_event_loop (display), fd);
 }
 
+static bool
+on_functions (MossDisplay *display, int fd, void *data)
+{
+  return init_functions_open (moss_display_get_event_loop (display), fd);
+}
+
 static const MossDisplayCallbacks callbacks = {
   .setting = on_setting,
   .detaching = on_detaching,
   .bus = on_bus,
+  .functions = on_functions,
 };
 
 static int

@@ -15,6 +15,8 @@
 #define INIT_DISPLAY_NAME "wayland-0"
 #define INIT_CONTROL_DIR "/run/moss"
 #define INIT_CONTROL_SOCKET INIT_CONTROL_DIR "/display"
+#define INIT_FUNCTIONS_DIR INIT_RUNTIME_DIR "/moss"
+#define INIT_FUNCTIONS_SOCKET INIT_FUNCTIONS_DIR "/ffi"
 #define INIT_LOG INIT_HOME "/.cache/moss-app.log"
 
 /* ---- init-setup.c -------------------------------------------------------------------- */
@@ -31,6 +33,9 @@ void init_setup_files_as_root (void);
 int init_setup_control_socket (void);
 /* Listens where X clients connect to display :0; returns the fd or -1. */
 int init_setup_x11_socket (void);
+/* Listens where apps ask for functions, a directory of their own user's; returns the fd or -1. */
+int init_setup_functions_socket (void);
+void init_setup_remove_functions_socket (void);
 
 /* ---- init-start.c -------------------------------------------------------------------- */
 
@@ -53,6 +58,14 @@ struct wl_event_loop;
 bool init_relay_add (struct wl_event_loop *loop, int outer);
 /* Ends them all and waits a moment until the bus has let go: nothing may lead outward then. */
 void init_relay_end_all (void);
+
+/* ---- init-functions.c ---------------------------------------------------------------- */
+
+/* From now on apps that knock are given to whoever has the other end of trunk: a byte "F" with a
+ * SOCK_SEQPACKET socket each. Takes trunk when true. A second call replaces the first. */
+bool init_functions_open (struct wl_event_loop *loop, int trunk);
+/* Ends all of it: nothing leads outward then, and nobody can knock. */
+void init_functions_end_all (void);
 
 /* ---- init-seccomp.c ------------------------------------------------------------------ */
 

@@ -342,6 +342,34 @@ test_popup_grab (Fixture *f, gconstpointer data)
   window_free (second);
 }
 
+/* A completion that opens and goes while somebody types: no key may be on its way to it. */
+static void
+test_popup_of_typing (Fixture *f, gconstpointer data)
+{
+  MossViewer *viewer = f->kit->viewer;
+  Window *completion, *menu;
+
+  moss_viewer_set_keyboard_focus (viewer, f->surface);
+  moss_viewer_key (viewer, 30, TRUE, 0);
+  kit_pump (f->kit);
+  completion = popup_new (f->window, TRUE);
+  g_assert_false (completion->popup_done);
+  g_assert_true (f->client->keyboard_focus == f->window->surface);
+  moss_viewer_key (viewer, 30, FALSE, 0);
+  moss_viewer_key (viewer, 48, TRUE, 0);
+  window_free (completion);
+  kit_pump (f->kit);
+  g_assert_true (f->client->keyboard_focus == f->window->surface);
+  g_assert_cmpuint (f->client->keys, ==, 3);
+
+  moss_viewer_pointer_motion (viewer, f->surface, 5, 5, 0);
+  moss_viewer_pointer_button (viewer, 0x110, TRUE, 0);
+  kit_pump (f->kit);
+  menu = popup_new (f->window, TRUE);
+  g_assert_true (f->client->keyboard_focus == menu->surface);
+  window_free (menu);
+}
+
 /* ---- frames -------------------------------------------------------------------------- */
 
 static void
@@ -526,6 +554,7 @@ main (int argc, char **argv)
   ADD ("keyboard/keys", test_keys);
   ADD ("popup/place", test_popup);
   ADD ("popup/grab", test_popup_grab);
+  ADD ("popup/of-typing", test_popup_of_typing);
   ADD ("frames", test_frames);
   ADD ("selection/from-host", test_paste_from_host);
   ADD ("selection/to-host", test_copy_to_host);

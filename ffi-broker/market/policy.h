@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* When something is measured and when a call is given up, as pure functions: the broker and the
+ * replay over recorded costs use the same ones. */
+#pragma once
+
+#include "choice.h"
+
+G_BEGIN_DECLS
+
+#define MOSS_FFI_CANARIES 3
+#define MOSS_FFI_KILL_FACTOR 3
+/* Below this nobody is killed: to start a worker again costs more. */
+#define MOSS_FFI_KILL_LEAST_US 20000
+
+/* How often each size was asked for lately; halved now and then by its owner. */
+typedef struct
+{
+  guint32 calls[MOSS_FFI_BUCKETS];
+} MossFfiDemand;
+
+typedef struct
+{
+  guint offer; /* index among those given */
+  guint64 bytes;
+  float limit_us; /* give up then; 0: never */
+} MossFfiMeasure;
+
+void moss_ffi_canary_sizes (const char *media, guint64 sizes[MOSS_FFI_CANARIES]);
+float moss_ffi_kill_after_us (const MossFfiTable *table,
+                              const MossFfiCandidates *candidates,
+                              guint chosen,
+                              guint64 bytes);
+void moss_ffi_demand_note (MossFfiDemand *demand, guint64 bytes);
+gboolean moss_ffi_next_measure (const MossFfiLearner *const *learners,
+                                guint n,
+                                const MossFfiDemand *demand,
+                                const char *media,
+                                guint32 now,
+                                guint32 stale_after,
+                                MossFfiMeasure *measure);
+
+G_END_DECLS
