@@ -17,7 +17,8 @@ enum
 };
 
 /* In order: those that every device signs in, then those that need an identity. */
-static const char *const device_domains[] = { "moss-snapshot-1", "moss-link-1", NULL };
+static const char *const device_domains[] = { "moss-snapshot-1", "moss-link-1", "moss-ffi-1",
+                                              NULL };
 static const char *const identity_domains[] = { "moss-root-1", "moss-host-1", "moss-lease-1",
                                                 NULL };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* Calls between the sessions of two devices: netd only carries them. What a device may ask
- * for, the session decides (org.moss.SessionPeer1.Handle). */
+ * for, the session decides (org.moss.SessionPeer1.Handle), of functions ("ffi.") the broker of
+ * functions, which is started for that (org.moss.FunctionBrokerPeer1.Handle). */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/lease.h"
@@ -11,9 +12,22 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#define FUNCTIONS_PREFIX "ffi."
+
 enum
 {
   METHOD_MAX = 128,
+};
+
+static const struct
+{
+  const char *name, *path, *interface;
+  GDBusCallFlags flags;
+} answerers[] = {
+  { "org.moss.Session1", "/org/moss/Session", "org.moss.SessionPeer1",
+    G_DBUS_CALL_FLAGS_NO_AUTO_START },
+  { "org.moss.FunctionBroker1", "/org/moss/FunctionBroker", "org.moss.FunctionBrokerPeer1",
+    G_DBUS_CALL_FLAGS_NONE },
 };
 
 /* --- from this session to another device --- */
@@ -119,6 +133,7 @@ relay_call (MossLink *link,
             gpointer user_data)
 {
   Netd *netd = user_data;
+  guint answerer = g_str_has_prefix (method, FUNCTIONS_PREFIX);
   GCancellable *cancellable;
   Incoming *incoming;
 
@@ -154,10 +169,10 @@ relay_call (MossLink *link,
   incoming->key = call_key (link, request);
   cancellable = g_cancellable_new ();
   g_hash_table_replace (netd->calls, g_strdup (incoming->key), cancellable);
-  g_dbus_connection_call (netd->bus, "org.moss.Session1", "/org/moss/Session",
-                          "org.moss.SessionPeer1", "Handle",
+  g_dbus_connection_call (netd->bus, answerers[answerer].name, answerers[answerer].path,
+                          answerers[answerer].interface, "Handle",
                           g_variant_new ("(ssv)", moss_link_get_device (link), method, body),
-                          G_VARIANT_TYPE ("(v)"), G_DBUS_CALL_FLAGS_NO_AUTO_START, G_MAXINT,
+                          G_VARIANT_TYPE ("(v)"), answerers[answerer].flags, G_MAXINT,
                           cancellable, on_handled, incoming);
 }
 
