@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Canaries: small calls that are made only to learn what they cost, so that nobody's work is
+ * the first try of a provider. Only pure functions are tried, in their own processes, one at a
+ * time, smallest input first; a try is given up at three times what the favourite would need.
+ * New offers are tried soon, slowly where the machine is busy; known ones again when it is
+ * idle, and never on battery. */
+#define G_LOG_DOMAIN "moss-ffi-broker"
+
+#include "broker.h"
+
+#include "ffi-broker/client/buffer-wire.h"
+
+#include <math.h>
+#include <unistd.h>
+
+static const gsize sizes[] = { 4 << 10, 64 << 10, 1 << 20 };
+
+enum
+{
+  RUNS = 2,                /* of each size; the better one counts */
+  SHORT_US = 100000,       /* longer ones are run once */
+  LIMIT_MIN_US = 300000,
+  LIMIT_MAX_US = 8000000,
+  TIMES_FAVOURITE = 3,
+  START_LIMIT_US = 25000000,
+  TICK_MS = 2000,
+  AGAIN_S = 600,
+  CRASHES_MAX = 2,
+};
+
+typedef struct
+{
+  Offer *offer;
+  gboolean soon;
+} Job;
+
+typedef struct
+{
+  GPtrArray *offers;       /* those not done yet */
+  CanariesDone func;
+  gpointer user_data;
+} Bench;
+
+struct _Canaries
+{
+  Broker *broker;
+  GQueue jobs;             /* Job */
+  GHashTable *queued;      /* Offer → Job */
+  GPtrArray *benches;
+  guint tick, rest;
+  /* the one that runs */
+  Offer *offer;            /* NULL: none */
+  MossFfiConn *conn;
+  guint size, run;
+  guint64 best_us, bytes_in;
+  gint64 job_us, sent_us;
+  guint timeout;
+  guint64 serial;
+};
+
+#define BUSY 0.6
+
+static void next (Canaries *canaries);
+static void call (Canaries *canaries);
+
+/* --- what to run when --- */
+
+static gboolean
+may_measure (const Offer *offer)
+{
+  return offer->announced && (offer->flags & MOSS_FFI_OFFER_PURE) != 0 &&
+         offer->trust != TRUST_BARRED && offer->provider->kind == MOSS_FFI_KIND_LOCAL &&
+         provider_is_present (offer->provider);
+}
+
+static gboolean
+is_idle (Broker *broker)
+{
+  return broker->load < 0.15 && broker->running != NULL && !running_any (broker);
+}
+
+/* The one that was measured longest ago, of those that have a rival. */
+static Offer *
+oldest (Broker *broker)
+{
+  gint64 now = g_get_monotonic_time ();
+  GHashTableIter iter;
+  Offer *offer, *found = NULL;
+
+  g_hash_table_iter_init (&iter, broker->offers);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
+    if (offer->calls > 0 && may_measure (offer) &&
+        now - offer->measured_us > AGAIN_S * G_USEC_PER_SEC &&
+        (found == NULL || offer->measured_us < found->measured_us))
+      found = offer;
+  return found;
+}
+
+static gboolean
+on_tick (gpointer user_data)
+{
+  Canaries *canaries = user_data;
+  Broker *broker = canaries->broker;
+  Offer *again;
+
+  broker->load = moss_machine_load (&broker->load_since);
+  publish_load (broker);
+  remote_tick (broker);
+  if (canaries->jobs.length == 0 && is_idle (broker) && !moss_machine_power ().on_battery &&
+      (again = oldest (broker)) != NULL)
+    canaries_want (again, FALSE);
+  next (canaries);
+  return G_SOURCE_CONTINUE;
+}
+
+void
+canaries_want (Offer *offer, gboolean soon)
+{
+  Canaries *canaries = offer->provider->broker->canaries;
+  Job *job;
+
+  if (canaries == NULL || !may_measure (offer))
+    return;
+  job = g_hash_table_lookup (canaries->queued, offer);
+  if (job != NULL && (job->soon || !soon))
+    return;
+  if (job != NULL)
+    g_queue_remove (&canaries->jobs, job);
+  else
+    job = g_new0 (Job, 1);
+  job->offer = offer;
+  job->soon = soon;
+  g_hash_table_insert (canaries->queued, offer, job);
+  if (soon)
+    g_queue_push_head (&canaries->jobs, job);
+  else
+    g_queue_push_tail (&canaries->jobs, job);
+  if (soon)
+    next (canaries);
+}
+
+static gboolean
+on_rested (gpointer user_data)
+{
+  Canaries *canaries = user_data;
+
+  canaries->rest = 0;
+  next (canaries);
+  return G_SOURCE_REMOVE;
+}
+
+/* --- one try --- */
+
+static void
+tell_benches (Canaries *canaries, Offer *offer)
+{
+  for (guint i = canaries->benches->len; i-- > 0;)
+    {
+      Bench *bench = canaries->benches->pdata[i];
+
+      g_ptr_array_remove (bench->offers, offer);
+      if (bench->offers->len > 0)
+        continue;
+      g_ptr_array_remove_index (canaries->benches, i);
+      bench->func (bench->user_data);
+      g_ptr_array_unref (bench->offers);
+      g_free (bench);
+    }
+}
+
+/* Rests as long as it worked, on a busy machine four times as long. */
+static void
+finish (Canaries *canaries)
+{
+  Offer *offer = g_steal_pointer (&canaries->offer);
+  gint64 took_us = g_get_monotonic_time () - canaries->job_us;
+
+  g_clear_handle_id (&canaries->timeout, g_source_remove);
+  if (canaries->conn != NULL)
+    moss_ffi_conn_hang_up (g_steal_pointer (&canaries->conn), NULL);
+  offer->measured_us = g_get_monotonic_time ();
+  tell_benches (canaries, offer);
+  if (canaries->rest == 0)
+    canaries->rest = g_timeout_add (
+        CLAMP (took_us / 1000 * (canaries->broker->load > BUSY ? 4 : 1), 1, 2000), on_rested,
+        canaries);
+}
+
+static void
+give_reason (Canaries *canaries, const char *format, const char *why)
+{
+  Offer *offer = canaries->offer;
+
+  g_free (offer->reason);
+  offer->reason = g_strdup_printf (format, why);
+  g_debug ("%s of %s: %s", offer->text, offer->provider->name, offer->reason);
+}
+
+static void
+wrong (Canaries *canaries, const char *what)
+{
+  Offer *offer = canaries->offer;
+
+  /* canaries_forget() would end the try that this is about. */
+  give_reason (canaries, "%s", what);
+  offer->wrong++;
+}
+
+/* After a wrong answer to a canary nobody gets to see another one. */
+static void
+finish_wrong (Canaries *canaries)
+{
+  Offer *offer = canaries->offer;
+  g_autofree char *reason = g_strdup (offer->reason);
+
+  finish (canaries);
+  offer_bar (offer, reason);
+}
+
+/* As the caller's limit: three times the best other one. */
+static guint64
+limit_us (Offer *offer, guint64 bytes)
+{
+  g_autoptr (GPtrArray) rivals = registry_find (offer->provider->broker, offer->key, NULL);
+  double best = INFINITY;
+
+  for (guint i = 0; rivals != NULL && i < rivals->len; i++)
+    {
+      Offer *rival = rivals->pdata[i];
+      double us = rival != offer && offer_is_present (rival) ? learn_predict (rival, bytes) : NAN;
+
+      if (!isnan (us))
+        best = MIN (best, us);
+    }
+  if (isinf (best))
+    return LIMIT_MAX_US;
+  return CLAMP (best * TIMES_FAVOURITE, LIMIT_MIN_US, LIMIT_MAX_US);
+}
+
+static gboolean
+on_timeout (gpointer user_data)
+{
+  Canaries *canaries = user_data;
+  Offer *offer = canaries->offer;
+  guint64 took_us = g_get_monotonic_time () - canaries->sent_us;
+
+  canaries->timeout = 0;
+  if (canaries->sent_us != 0)
+    learn_canary (offer, canaries->bytes_in, 0, took_us, TRUE);
+  give_reason (canaries, "%s", "it took more than three times as long as the best");
+  if (offer->provider->worker != NULL)
+    worker_given_up (offer->provider->worker);
+  finish (canaries);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch (Canaries *canaries, guint64 us)
+{
+  g_clear_handle_id (&canaries->timeout, g_source_remove);
+  canaries->timeout = g_timeout_add (us / 1000 + 1, on_timeout, canaries);
+}
+
+static void
+next_size (Canaries *canaries)
+{
+  Offer *offer = canaries->offer;
+  guint64 reached_us = canaries->best_us;
+
+  canaries->run = 0;
+  canaries->best_us = 0;
+  /* The next is sixteen times as big: not when that will take too long even if linear. */
+  if (++canaries->size < G_N_ELEMENTS (sizes) &&
+      reached_us * 16 < limit_us (offer, sizes[canaries->size]))
+    call (canaries);
+  else
+    finish (canaries);
+}
+
+/* The first buffer that came back, when it is what was promised. */
+static MossFfiBuffer *
+check_result (Canaries *canaries, MossFfiFrame *frame, guint64 *run_us)
+{
+  Offer *offer = canaries->offer;
+  g_autoptr (GVariant) outputs = g_variant_get_child_value (frame->body, 0);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) buffers =
+      moss_ffi_buffers_from_wire (outputs, frame, MOSS_FFI_TRUST_COPY, &error);
+  g_autoptr (MossFfiCaps) caps = NULL;
+
+  g_variant_get_child (frame->body, 2, "t", run_us);
+  if (buffers == NULL)
+    {
+      wrong (canaries, error->message);
+      return NULL;
+    }
+  if (buffers->len == 0)
+    {
+      if (!g_str_equal (moss_ffi_caps_get_media (offer->capability->output),
+                        "application/x-moss-value"))
+        wrong (canaries, "it gave nothing back");
+      return NULL;
+    }
+  caps = moss_ffi_caps_parse (moss_ffi_buffer_get_caps (buffers->pdata[0]), NULL);
+  if (caps == NULL || !moss_ffi_caps_is_subset (caps, offer->capability->output))
+    {
+      wrong (canaries, "it gave something else back than it promises");
+      return NULL;
+    }
+  return moss_ffi_buffer_ref (buffers->pdata[0]);
+}
+
+static void
+on_result (Canaries *canaries, MossFfiFrame *frame)
+{
+  Offer *offer = canaries->offer;
+  guint64 took_us = g_get_monotonic_time () - canaries->sent_us, run_us, bytes_out = 0;
+  guint wrong_before = offer->wrong;
+  g_autoptr (MossFfiBuffer) output = check_result (canaries, frame, &run_us);
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (offer->wrong > wrong_before)
+    {
+      finish_wrong (canaries);
+      return;
+    }
+  if (output != NULL)
+    {
+      bytes_out = moss_ffi_buffer_get_length (output);
+      bytes = moss_ffi_buffer_get_bytes (output, NULL);
+      if (bytes != NULL && bytes_out > 0)
+        sample_keep (moss_ffi_caps_get_media (offer->capability->output), bytes);
+    }
+  canaries->best_us = canaries->run == 0 ? took_us : MIN (canaries->best_us, took_us);
+  if (++canaries->run < RUNS && took_us < SHORT_US)
+    {
+      call (canaries);
+      return;
+    }
+  learn_canary (offer, canaries->bytes_in, bytes_out, canaries->best_us, FALSE);
+  next_size (canaries);
+}
+
+static void
+on_error (Canaries *canaries, MossFfiFrame *frame)
+{
+  const char *name, *sentence;
+
+  g_variant_get (frame->body, "(&s&s)", &name, &sentence);
+  give_reason (canaries, "it could not be measured: %s", sentence);
+  finish (canaries);
+}
+
+static void
+on_frame (MossFfiConn *conn, MossFfiFrame *frame, gpointer user_data)
+{
+  Canaries *canaries = user_data;
+
+  if (canaries->conn != conn || frame->kind == MOSS_FFI_FRAME_PROGRESS)
+    return;
+  if (frame->serial != canaries->serial)
+    return;
+  if (frame->kind == MOSS_FFI_FRAME_RESULT)
+    on_result (canaries, frame);
+  else if (frame->kind == MOSS_FFI_FRAME_ERROR)
+    on_error (canaries, frame);
+  else
+    {
+      wrong (canaries, "it answers with what is no answer");
+      finish_wrong (canaries);
+    }
+}
+
+static void
+on_ended (MossFfiConn *conn, gpointer user_data)
+{
+  Canaries *canaries = user_data;
+  Offer *offer = canaries->offer;
+
+  if (canaries->conn != conn)
+    return;
+  canaries->conn = NULL;
+  wrong (canaries, "it crashed with a small input");
+  if (offer->wrong >= CRASHES_MAX)
+    {
+      finish_wrong (canaries);
+      return;
+    }
+  finish (canaries);
+  canaries_want (offer, FALSE);
+}
+
+static const MossFfiConnFuncs funcs = { on_frame, on_ended };
+
+/* --- its call --- */
+
+/* A value for an option that must be there; NULL when none can be guessed. */
+static GVariant *
+guess_option (const MossFfiOption *option, const MossFfiCaps *input)
+{
+  gint64 side = 16;
+
+  if (input != NULL)
+    moss_ffi_caps_get_int (input, "width", &side);
+  if (g_str_equal (option->name, "left") || g_str_equal (option->name, "top"))
+    side = 0;
+  else if (g_str_equal (option->name, "width") || g_str_equal (option->name, "height"))
+    side = MAX (1, side / 2);
+  else
+    side = 1;
+  switch (option->type[0])
+    {
+    case 'i':
+      return g_variant_new_int32 (side);
+    case 'u':
+      return g_variant_new_uint32 (side);
+    case 'x':
+      return g_variant_new_int64 (side);
+    case 't':
+      return g_variant_new_uint64 (side);
+    case 'd':
+      return g_variant_new_double (1);
+    case 'b':
+      return g_variant_new_boolean (FALSE);
+    default:
+      return NULL;
+    }
+}
+
+static GVariant *
+guess_options (Offer *offer, const MossFfiCaps *input)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  for (guint i = 0; i < offer->capability->options->len; i++)
+    {
+      const MossFfiOption *option =
+          &g_array_index (offer->capability->options, MossFfiOption, i);
+      GVariant *value = option->optional ? NULL : guess_option (option, input);
+
+      if (value != NULL)
+        g_variant_dict_insert_value (&dict, option->name, value);
+      else if (!option->optional)
+        {
+          g_variant_dict_clear (&dict);
+          return NULL;
+        }
+    }
+  return g_variant_dict_end (&dict);
+}
+
+/* NULL: no input can be made. first: (transfer full): caps of the first one. */
+static GPtrArray *
+make_inputs (Offer *offer, gsize size, MossFfiCaps **first, guint64 *bytes_in)
+{
+  g_autoptr (GPtrArray) inputs =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) moss_ffi_buffer_unref);
+
+  *first = NULL;
+  *bytes_in = 0;
+  for (guint i = 0; i < offer->capability->inputs->len; i++)
+    {
+      g_autoptr (MossFfiCaps) caps = NULL;
+      g_autoptr (GBytes) bytes = sample_make (
+          moss_ffi_capability_get_input (offer->capability, i), size, &caps);
+
+      if (bytes == NULL || caps == NULL)
+        {
+          g_clear_pointer (first, moss_ffi_caps_unref);
+          return NULL;
+        }
+      g_ptr_array_add (inputs, moss_ffi_buffer_new (moss_ffi_caps_get_text (caps), bytes));
+      *bytes_in += g_bytes_get_size (bytes);
+      if (*first == NULL)
+        *first = g_steal_pointer (&caps);
+    }
+  return g_steal_pointer (&inputs);
+}
+
+static gboolean
+send_call (Canaries *canaries, GPtrArray *inputs, GVariant *options)
+{
+  Offer *offer = canaries->offer;
+  g_autoptr (MossFfiCaps) out = moss_ffi_caps_fixate (offer->capability->output);
+  g_autoptr (GVariant) held = g_variant_ref_sink (options);
+  g_autoptr (GError) error = NULL;
+  MossFfiFds fds = { 0 };
+  GVariant *wire = moss_ffi_buffers_to_wire ((MossFfiBuffer *const *) inputs->pdata,
+                                             inputs->len, MOSS_FFI_TRUST_SEALED, &fds, &error);
+
+  if (wire == NULL)
+    {
+      give_reason (canaries, "%s", error->message);
+      return FALSE;
+    }
+  canaries->sent_us = g_get_monotonic_time ();
+  canaries->serial++;
+  return moss_ffi_conn_send (
+      canaries->conn, MOSS_FFI_FRAME_CALL, canaries->serial,
+      g_variant_new ("(ss@a{sv}@a" MOSS_FFI_BUFFER_TYPE "a{sv})", offer->function,
+                     moss_ffi_caps_get_text (out != NULL ? out : offer->capability->output),
+                     held, wire, NULL),
+      fds.fds, fds.n_fds);
+}
+
+static void
+call (Canaries *canaries)
+{
+  Offer *offer = canaries->offer;
+  g_autoptr (MossFfiCaps) first = NULL;
+  g_autoptr (GPtrArray) inputs =
+      make_inputs (offer, sizes[canaries->size], &first, &canaries->bytes_in);
+  GVariant *options;
+
+  if (inputs == NULL)
+    {
+      if (canaries->size == 0)
+        give_reason (canaries, "%s", "there is no input yet to measure it with");
+      next_size (canaries);
+      return;
+    }
+  options = guess_options (offer, first);
+  if (options == NULL)
+    {
+      give_reason (canaries, "%s", "it has an option that nobody can guess");
+      finish (canaries);
+      return;
+    }
+  watch (canaries, limit_us (offer, canaries->bytes_in));
+  if (!send_call (canaries, inputs, options))
+    finish (canaries);
+}
+
+static void
+on_connected (int socket, const GError *error, gpointer user_data)
+{
+  Broker *broker = user_data;
+  Canaries *canaries = broker->canaries;
+
+  if (canaries != NULL && canaries->offer != NULL && canaries->conn == NULL && socket >= 0)
+    {
+      canaries->conn = moss_ffi_conn_new (socket, &funcs, canaries);
+      canaries->size = canaries->run = 0;
+      call (canaries);
+      return;
+    }
+  if (canaries != NULL && canaries->offer != NULL && canaries->conn == NULL)
+    {
+      give_reason (canaries, "%s", error->message);
+      finish (canaries);
+    }
+  if (socket >= 0)
+    close (socket);
+}
+
+static void
+next (Canaries *canaries)
+{
+  Job *job = g_queue_peek_head (&canaries->jobs);
+
+  if (canaries->offer != NULL || job == NULL || (!job->soon && canaries->rest != 0) ||
+      (!job->soon && job->offer->trust == TRUST_MEASURED && canaries->broker->load > BUSY))
+    return;
+  g_queue_pop_head (&canaries->jobs);
+  g_hash_table_remove (canaries->queued, job->offer);
+  canaries->offer = job->offer;
+  g_free (job);
+  canaries->job_us = g_get_monotonic_time ();
+  canaries->sent_us = 0;
+  canaries->best_us = 0;
+  if (!may_measure (canaries->offer))
+    {
+      finish (canaries);
+      return;
+    }
+  g_clear_pointer (&canaries->offer->reason, g_free);
+  watch (canaries, START_LIMIT_US);
+  connect_provider (canaries->offer->provider, "canary", FALSE, on_connected,
+                    canaries->broker);
+}
+
+/* --- for the others --- */
+
+void
+canaries_forget (Offer *offer)
+{
+  Canaries *canaries = offer->provider->broker->canaries;
+  Job *job;
+
+  if (canaries == NULL)
+    return;
+  job = g_hash_table_lookup (canaries->queued, offer);
+  if (job != NULL)
+    {
+      g_queue_remove (&canaries->jobs, job);
+      g_hash_table_remove (canaries->queued, offer);
+      g_free (job);
+      tell_benches (canaries, offer);
+    }
+  if (canaries->offer == offer)
+    finish (canaries);
+}
+
+void
+canaries_bench (Broker *broker, GPtrArray *offers, CanariesDone func, gpointer user_data)
+{
+  Bench *bench = g_new0 (Bench, 1);
+
+  bench->offers = g_ptr_array_new ();
+  bench->func = func;
+  bench->user_data = user_data;
+  for (guint i = 0; i < offers->len; i++)
+    if (may_measure (offers->pdata[i]))
+      g_ptr_array_add (bench->offers, offers->pdata[i]);
+  if (bench->offers->len == 0)
+    {
+      func (user_data);
+      g_ptr_array_unref (bench->offers);
+      g_free (bench);
+      return;
+    }
+  g_ptr_array_add (broker->canaries->benches, bench);
+  for (guint i = offers->len; i-- > 0;)
+    canaries_want (offers->pdata[i], TRUE);
+}
+
+void
+canaries_start (Broker *broker)
+{
+  Canaries *canaries = g_new0 (Canaries, 1);
+  GHashTableIter iter;
+  Offer *offer;
+
+  canaries->broker = broker;
+  canaries->queued = g_hash_table_new (NULL, NULL);
+  canaries->benches = g_ptr_array_new ();
+  canaries->tick = g_timeout_add (TICK_MS, on_tick, canaries);
+  broker->canaries = canaries;
+  moss_machine_load (&broker->load_since);
+  g_hash_table_iter_init (&iter, broker->offers);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
+    if (offer->trust == TRUST_UNMEASURED)
+      canaries_want (offer, FALSE);
+}
+
+void
+canaries_stop (Broker *broker)
+{
+  Canaries *canaries = g_steal_pointer (&broker->canaries);
+
+  g_clear_handle_id (&canaries->tick, g_source_remove);
+  g_clear_handle_id (&canaries->rest, g_source_remove);
+  g_clear_handle_id (&canaries->timeout, g_source_remove);
+  g_clear_pointer (&canaries->conn, moss_ffi_conn_free);
+  g_queue_clear_full (&canaries->jobs, g_free);
+  g_hash_table_unref (canaries->queued);
+  g_ptr_array_unref (canaries->benches);
+  g_free (canaries);
+  samples_free ();
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Calls that take so long that a person wants to see them. Callers tell of them; cancelling is
+ * asked of the caller, who knows the provider. */
+#define G_LOG_DOMAIN "moss-ffi-broker"
+
+#include "broker.h"
+
+enum
+{
+  CALLS_MAX = 256,        /* of all callers */
+  WHAT_MAX = 256,
+  TELL_MS = 100,
+};
+
+typedef struct
+{
+  guint64 number, serial;
+  Client *client;
+  char *what;
+  guint64 predicted_us;
+  gint64 started_us;
+  guint offer;
+} Call;
+
+struct _Running
+{
+  Broker *broker;
+  GPtrArray *calls;      /* Call, oldest first */
+  guint64 last;
+  guint tell;
+};
+
+static void
+call_free (gpointer data)
+{
+  Call *call = data;
+
+  g_free (call->what);
+  g_free (call);
+}
+
+static gboolean
+on_tell (gpointer user_data)
+{
+  Running *running = user_data;
+
+  running->tell = 0;
+  service_running_changed (running->broker);
+  return G_SOURCE_REMOVE;
+}
+
+/* However many calls come and go, listeners hear of it ten times a second at most. */
+static void
+tell (Running *running)
+{
+  if (running->tell == 0)
+    running->tell = g_timeout_add (TELL_MS, on_tell, running);
+}
+
+void
+running_start (Broker *broker)
+{
+  broker->running = g_new0 (Running, 1);
+  broker->running->broker = broker;
+  broker->running->calls = g_ptr_array_new_with_free_func (call_free);
+}
+
+void
+running_stop (Broker *broker)
+{
+  Running *running = g_steal_pointer (&broker->running);
+
+  g_clear_handle_id (&running->tell, g_source_remove);
+  g_ptr_array_unref (running->calls);
+  g_free (running);
+}
+
+void
+running_begin (Client *client, guint64 serial, const char *what, guint64 predicted_us,
+               guint offer)
+{
+  Broker *broker = client_get_broker (client);
+  Running *running = broker->running;
+  Offer *of = registry_get_offer (broker, offer);
+  Call *call;
+
+  if (running->calls->len >= CALLS_MAX)
+    return; /* it goes on all the same, unseen */
+  call = g_new0 (Call, 1);
+  call->number = ++running->last;
+  call->serial = serial;
+  call->client = client;
+  call->what = g_utf8_substring (what, 0, MIN (WHAT_MAX, g_utf8_strlen (what, -1)));
+  call->predicted_us = predicted_us;
+  call->started_us = g_get_monotonic_time ();
+  call->offer = offer;
+  g_ptr_array_add (running->calls, call);
+  if (of != NULL && of->provider->worker != NULL)
+    worker_use (of->provider->worker);
+  tell (running);
+}
+
+void
+running_end (Client *client, guint64 serial)
+{
+  Running *running = client_get_broker (client)->running;
+
+  for (guint i = 0; i < running->calls->len; i++)
+    {
+      Call *call = running->calls->pdata[i];
+
+      if (call->client != client || call->serial != serial)
+        continue;
+      g_ptr_array_remove_index (running->calls, i);
+      tell (running);
+      return;
+    }
+}
+
+void
+running_client_gone (Client *client)
+{
+  Running *running = client_get_broker (client)->running;
+
+  for (guint i = running->calls->len; i-- > 0;)
+    if (((Call *) running->calls->pdata[i])->client == client)
+      {
+        g_ptr_array_remove_index (running->calls, i);
+        tell (running);
+      }
+}
+
+static GVariant *
+describe (Broker *broker, Call *call)
+{
+  Offer *offer = registry_get_offer (broker, call->offer);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "call", "t", call->number);
+  g_variant_dict_insert (&dict, "what", "s", call->what);
+  g_variant_dict_insert (&dict, "who", "s", client_get_name (call->client));
+  g_variant_dict_insert (&dict, "provider", "s", offer != NULL ? offer->provider->id : "");
+  g_variant_dict_insert (&dict, "name", "s", offer != NULL ? offer->provider->name : "");
+  g_variant_dict_insert (&dict, "device", "s", offer != NULL ? offer->provider->device : "");
+  g_variant_dict_insert (&dict, "offer", "u", call->offer);
+  g_variant_dict_insert (&dict, "started-us", "t",
+                         (guint64) (g_get_monotonic_time () - call->started_us));
+  g_variant_dict_insert (&dict, "predicted-us", "t", call->predicted_us);
+  return g_variant_dict_end (&dict);
+}
+
+gboolean
+running_any (Broker *broker)
+{
+  return broker->running->calls->len > 0;
+}
+
+GVariant *
+running_list (Broker *broker)
+{
+  GVariantBuilder list;
+
+  g_variant_builder_init (&list, G_VARIANT_TYPE ("aa{sv}"));
+  for (guint i = 0; i < broker->running->calls->len; i++)
+    g_variant_builder_add_value (&list, describe (broker, broker->running->calls->pdata[i]));
+  return g_variant_builder_end (&list);
+}
+
+gboolean
+running_cancel (Broker *broker, guint64 number)
+{
+  for (guint i = 0; i < broker->running->calls->len; i++)
+    {
+      Call *call = broker->running->calls->pdata[i];
+
+      if (call->number == number && client_get_conn (call->client) != NULL)
+        return moss_ffi_conn_send (client_get_conn (call->client), MOSS_FFI_FRAME_CANCEL,
+                                   call->serial, g_variant_new ("()"), NULL, 0);
+    }
+  return FALSE;
+}
