@@ -451,8 +451,9 @@ class Round:
         world.run(["mkdir", self.folder])
         self.fault.arm(world)
         process = subprocess.Popen(
-            ["/usr/bin/python3", os.path.join(world.bin, "files_worker.py"), self.folder, str(self.seed),
-             str(self.fault.work_s)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=person.as_user)
+            ["/usr/bin/python3", os.path.join(world.bin, "files_worker.py"), self.folder,
+             str(self.seed), str(self.fault.work_s)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=person.as_user)
         collected = [b""]
         thread = threading.Thread(target=lambda: collected.__setitem__(0, process.stdout.read()))
         thread.start()
