@@ -54,6 +54,9 @@ join_directories (Merge *merge,
       gboolean found;
 
       merge_drop_entry (merge, loser, link->name);
+      /* The other device had moved this one into that one: it is where it is now. */
+      if (link->record.ino == winner)
+        continue;
       if (!merge_get_entry (merge, winner, link->name, &there, &found, error))
         return FALSE;
       link->record.dot = merge->dot;
