@@ -24,6 +24,7 @@ typedef struct
   GHashTable *arrivals;   /* move id → MossArrival; under lock (receive.c) */
   GHashTable *inspections; /* sandbox id → what preflight.c knows; under lock */
   GHashTable *checks;     /* device id → what it said of itself; under lock */
+  gint apps_have_net;     /* atomic: sandboxes here get /net (mount.c) */
   gint64 looked_us;       /* when somebody last looked at the list; under lock (preflight.c) */
   guint look_timer;       /* 0: nobody looks; under lock */
   gboolean logging_out;

@@ -57,6 +57,7 @@ forget (MossNetMount *mount)
   if (mount->state >= 0)
     close (mount->state);
   mount->connection = mount->state = -1;
+  g_atomic_int_set (&mount->manager->apps_have_net, FALSE);
 }
 
 static gboolean
@@ -126,6 +127,7 @@ tune (MossNetMount *mount)
 
   if (tuned == NULL)
     g_message ("/net is read slower than it could be: %s", tune_error->message);
+  g_atomic_int_set (&mount->manager->apps_have_net, bound != NULL);
   if (bound == NULL)
     g_message ("Apps have no /net: %s", bind_error->message);
 }

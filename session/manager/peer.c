@@ -171,6 +171,8 @@ on_check (MossManager *manager, const char *device, GVariant *body, GError **err
   g_variant_builder_add (&answer, "{sv}", "features", features);
   g_variant_builder_add (&answer, "{sv}", "free-bytes",
                          g_variant_new_uint64 (moss_manager_free_disk_bytes ()));
+  g_variant_builder_add (&answer, "{sv}", "net",
+                         g_variant_new_boolean (g_atomic_int_get (&manager->apps_have_net)));
   return g_variant_builder_end (&answer);
 }
 

@@ -232,6 +232,7 @@ device_obstacle (Preflight *pre)
   g_autofree const char **problems = NULL, **has = NULL;
   const char *arch = moss_machine_arch ();
   guint64 room = G_MAXUINT64, memory = 0, layer = 0;
+  gboolean uses_net, has_net;
 
   if (pre->check == NULL)
     return g_strdup (pre->check_error);
@@ -257,6 +258,10 @@ device_obstacle (Preflight *pre)
       g_variant_lookup (pre->info, "memory-bytes", "t", &memory);
       g_variant_lookup (pre->info, "layer-bytes", "t", &layer);
     }
+  /* A device of an older Moss doesn't say: the restore finds it out. */
+  if (pre->info != NULL && g_variant_lookup (pre->info, "net", "b", &uses_net) && uses_net
+      && g_variant_lookup (pre->check, "net", "b", &has_net) && !has_net)
+    return g_strdup_printf (_("there is no /net on %s, and this app has it"), pre->device_name);
   if (room < memory + layer + SPARE_BYTES)
     return g_strdup_printf (_("the disk of %s is full"), pre->device_name);
   return NULL;

@@ -84,6 +84,7 @@ find_obstacle (MossManager *manager, GVariant *body)
   g_autofree const char **problems = NULL, **has = NULL, **needs = NULL;
   const char *arch = "";
   guint64 bytes = 0;
+  gboolean uses_net = FALSE;
 
   if (features == NULL)
     return g_strdup (_("Moss's system service is not running there"));
@@ -99,6 +100,9 @@ find_obstacle (MossManager *manager, GVariant *body)
   for (guint i = 0; needs != NULL && has != NULL && needs[i] != NULL; i++)
     if (!g_strv_contains (has, needs[i]))
       return g_strdup_printf (_("its processor can't do “%s”"), needs[i]);
+  g_variant_lookup (body, "net", "b", &uses_net);
+  if (uses_net && !g_atomic_int_get (&manager->apps_have_net))
+    return g_strdup (_("it has /net, and that device has none"));
   g_variant_lookup (body, "bytes", "t", &bytes);
   if (bytes > MAX_APP_BYTES || moss_manager_free_disk_bytes () < bytes + SPARE_BYTES)
     return g_strdup (_("its disk is full"));

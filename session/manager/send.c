@@ -94,6 +94,7 @@ offer (Sending *sending, GVariant *info, GError **error)
   gboolean accept = FALSE;
   const char *reason = "", *criu = "";
   guint64 memory = 0, layer = 0;
+  gboolean uses_net = FALSE;
 
   if (features == NULL)
     return FALSE;
@@ -120,6 +121,8 @@ offer (Sending *sending, GVariant *info, GError **error)
       g_variant_new_strv ((const char *const *) needed->pdata, needed->len));
   g_variant_builder_add (&body, "{sv}", "criu", g_variant_new_string (criu));
   g_variant_builder_add (&body, "{sv}", "bytes", g_variant_new_uint64 (memory + layer));
+  g_variant_lookup (info, "net", "b", &uses_net);
+  g_variant_builder_add (&body, "{sv}", "net", g_variant_new_boolean (uses_net));
   reply = moss_net_call (manager->net, sending->device, "move.offer",
                          g_variant_builder_end (&body), OFFER_TIMEOUT_MS, error);
   if (reply == NULL)

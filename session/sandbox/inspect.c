@@ -6,6 +6,7 @@
 #include "inspect.h"
 #include "error.h"
 #include "fds.h"
+#include "net-mount.h"
 #include "outward.h"
 #include "sandbox-cgroup.h"
 #include "walk.h"
@@ -22,6 +23,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#define GONE " (deleted)"
 #define MAX_BLOCKERS 32
 #define MAX_FILES 65536
 #define MAX_LAYER_ENTRIES 1000000
@@ -222,6 +224,21 @@ add_file (Inspection *inspection, const char *path)
     g_hash_table_add (inspection->files, g_strdup (path));
 }
 
+/* A file of the owner's that has no name any more: it is on this machine alone. */
+static void
+judge_net_file (Inspection *inspection, const char *path, const char *link, const char *name)
+{
+  g_autofree char *file = NULL;
+  struct stat st;
+
+  if (!g_str_has_prefix (link, MOSS_NET_PATH "/") || !g_str_has_suffix (link, GONE)
+      || stat (path, &st) != 0 || st.st_nlink > 0)
+    return;
+  file = g_strndup (link, strlen (link) - strlen (GONE));
+  add_blocker (inspection, g_strdup_printf ("%s can't travel: it has %s open, which was removed "
+                                            "from /net", name, file));
+}
+
 static void
 inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
 {
@@ -246,6 +263,7 @@ inspect_descriptors (Inspection *inspection, pid_t pid, const char *name)
                                       link + 1));
       else
         add_blocker (inspection, moss_inspect_judge_link (name, link));
+      judge_net_file (inspection, path, link, name);
       if (strcmp (link, "anon_inode:[eventfd]") == 0)
         judge_event (inspection, pid, number, name);
       if (link[0] == '/' && stat (path, &st) == 0 && S_ISREG (st.st_mode))
@@ -298,6 +316,13 @@ inspect_mappings (Inspection *inspection, pid_t pid, const char *name)
       add_blocker (inspection, moss_inspect_judge_link (name, lines[i] + at));
       if (g_str_has_prefix (lines[i] + at, "/memfd:") && is_shared (lines[i]))
         judge_sealed_mapping (inspection, pid, lines[i], name);
+      if (g_str_has_prefix (lines[i] + at, MOSS_NET_PATH "/"))
+        {
+          g_autofree char *range = g_strndup (lines[i], strcspn (lines[i], " "));
+          g_autofree char *path = g_strdup_printf ("/proc/%d/map_files/%s", pid, range);
+
+          judge_net_file (inspection, path, lines[i] + at, name);
+        }
       add_file (inspection, lines[i] + at);
     }
 }
@@ -407,6 +432,27 @@ inspect_all (Inspection *inspection, GArray *pids)
   moss_walk (inspection->sandbox->upper_fd, on_layer_entry, inspection);
 }
 
+/* Whether the owner's files are in it: then it can go on only where they are, too. */
+static gboolean
+has_net (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/mountinfo", pid);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  gboolean found = FALSE;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return FALSE;
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL && !found; i++)
+    {
+      g_auto (GStrv) words = g_strsplit (lines[i], " ", 6);
+
+      found = g_strv_length (words) == 6 && g_str_equal (words[4], MOSS_NET_PATH);
+    }
+  return found;
+}
+
 static GVariant *
 make_answer (Inspection *inspection, guint n_pids)
 {
@@ -420,6 +466,7 @@ make_answer (Inspection *inspection, guint n_pids)
       g_variant_new_strv ((const char *const *) inspection->blockers->pdata,
                           inspection->blockers->len));
   g_variant_dict_insert (&dict, "pids", "u", n_pids);
+  g_variant_dict_insert (&dict, "net", "b", has_net (inspection->sandbox->pid));
   g_variant_dict_insert (&dict, "memory-bytes", "t", inspection->memory_bytes);
   g_variant_dict_insert (&dict, "layer-bytes", "t", inspection->layer_bytes);
   g_variant_dict_insert_value (

@@ -490,11 +490,15 @@ class Round:
         if "host" in self.fault.text:
             self.look_at_host()
         self.check()
-        world.run(["rm", "-r", self.folder])
+        world.run(["rm", "-rf", self.folder])
 
     def look_at_host(self):
-        wait_until("everything is on the host", lambda: "in sync" in self.world.run(
-            [self.world.bin + "/moss", "net", "status"], check=False).stdout, 30)
+        status = [self.world.bin + "/moss", "net", "status"]
+        try:
+            wait_until("everything is on the host", lambda: "in sync" in self.world.run(
+                status, check=False).stdout, 30)
+        except TimeoutError:
+            self.wrong.append("not all is on the host: " + self.world.run(status, check=False).stdout)
         copy = self.world.copy_of(self.world.host_state, "moss-host")
         trees = os.listdir(copy + "/trees")
         if not trees:
@@ -546,7 +550,7 @@ def play_all(arguments, faults, chance):
             if one.longest is not None and not fault.may_fail:
                 waits.append(one.longest)
             say(arguments.tap, number, one)
-            if one.wrong and (arguments.stop or number == len(faults)):
+            if one.wrong:
                 for line in (world.log("session") + world.log("moss-host")).splitlines()[-60:]:
                     print("# " + line)
                 if arguments.stop:

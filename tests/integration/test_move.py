@@ -359,6 +359,29 @@ def test_app_closed_there_is_not_away_here(desk):
     hosts.wait_until("nothing is left", lambda: desks.state(desktop, sandbox) == "", seconds=15)
 
 
+def test_what_keeps_an_app_with_files_on_net_here(desk):
+    """The last one: from here on the desktop has an identity, and its apps have /net."""
+    desktop, _ = pair_of(desk)
+    home = "/net/me@example.org"
+    desktop.moss("identity", "create", "me@example.org", "--no-passphrase")
+    hosts.wait_until("/net is there", lambda: desktop.run(["touch", home + "/doc"], check=False)
+                     .returncode == 0, seconds=20)
+    refused = {}
+    for script in ("sleep 1000", f"exec 3<{home}/doc; rm {home}/doc; sleep 1000"):
+        sandbox = desks.run_app(desktop, "/bin/sh", "-c", script)
+        time.sleep(1)
+        result = desktop.run(["moss", "send", sandbox, desk.ids["laptop"]], check=False)
+        assert result.returncode != 0 and result.stderr.strip().count("\n") <= 1, result
+        assert desks.state(desktop, sandbox) == "running"
+        refused[script] = result.stderr
+        answer = desktop.call(*SESSION, "org.moss.Session1.Preflight", sandbox, desk.ids["laptop"])
+        assert "'travels': <false>" in answer and "/net" in answer, answer
+        end(desk, sandbox)
+    first, second = refused.values()
+    assert "it has /net, and that device has none" in first, first
+    assert f"{home}/doc open, which was removed from /net" in second, second
+
+
 if __name__ == "__main__":
     tap.need_root()
     with desks.Desk(BUILD) as test_desk:
