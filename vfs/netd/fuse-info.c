@@ -28,12 +28,9 @@ fuse_info_hosts (const MossMountHooks *hooks, gpointer user_data, const MossTree
 }
 
 char *
-fuse_info_lease (const MossMountHooks *hooks, gpointer user_data, guint64 ino, gint64 *end_us)
+fuse_info_lease (const MossMountHooks *hooks, gpointer user_data, guint64 ino)
 {
-  char *lease = NULL;
+  char *lease = hooks->get_lease != NULL ? hooks->get_lease (ino, user_data) : NULL;
 
-  *end_us = 0;
-  if (hooks->get_lease != NULL)
-    lease = hooks->get_lease (ino, end_us, user_data);
   return lease != NULL ? lease : g_strdup ("");
 }
