@@ -3,7 +3,7 @@
 
 #include "supervise.h"
 
-#include "moss-config.h"
+#include "core/program.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -26,22 +26,6 @@ struct _MossChild
 };
 
 static void start (MossChild *child);
-
-static char *
-find_program (const char *program)
-{
-  const char *dir = g_getenv ("MOSS_LIBEXECDIR");
-  const char *dirs[] = { dir ? dir : MOSS_LIBEXECDIR, MOSS_LIBEXECDIR };
-
-  for (guint i = 0; i < G_N_ELEMENTS (dirs); i++)
-    {
-      g_autofree char *path = g_build_filename (dirs[i], program, NULL);
-
-      if (g_file_test (path, G_FILE_TEST_IS_EXECUTABLE))
-        return g_steal_pointer (&path);
-    }
-  return g_find_program_in_path (program);
-}
 
 static gboolean
 on_pause_over (gpointer data)
@@ -87,7 +71,7 @@ static void
 start (MossChild *child)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = find_program (child->program);
+  g_autofree char *path = moss_program_find (child->program);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
   if (child->ending || child->process != NULL || child->owned)

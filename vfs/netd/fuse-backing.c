@@ -332,7 +332,9 @@ backing_take_in (MossMount *mount, guint64 ino)
   if (fd < 0)
     return 0;
   g_mutex_lock (&backing->copying);
-  result = copy_in (mount, ino, fd);
+  result = locks_guard (mount, ino);
+  if (result == 0)
+    result = copy_in (mount, ino, fd);
   g_mutex_unlock (&backing->copying);
   close (fd);
   return result;

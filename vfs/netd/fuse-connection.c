@@ -171,18 +171,22 @@ on_writev (int fd, struct iovec *parts, int count, void *data)
 {
   MossMount *mount = data;
   const struct fuse_out_header *header = parts[0].iov_base;
+  gboolean own;
   gssize result;
   int error;
 
   if (header->unique != 0 && header->unique == mount->init_unique)
     return answer_init (mount, fd, parts, count);
-  if (header->unique != 0 && own_slot != NULL && header->error == 0)
+  /* A lock that somebody else waited for is answered by whoever gave it back. */
+  own = header->unique != 0 && own_slot != NULL
+        && own_slot->unique == (header->unique & ~UNIQUE_RESEND);
+  if (own && header->error == 0)
     own_slot->done = 1;
   result = writev (fd, parts, count);
   error = errno;
   if (header->unique != 0)
     {
-      if (own_slot != NULL)
+      if (own)
         own_slot->unique = 0;
       g_atomic_int_inc (&fuse_state_get_block (mount->state)->answers);
     }
@@ -258,6 +262,12 @@ settle_requests (MossMount *mount)
         g_hash_table_insert (mount->executed, g_memdup2 (&slot->unique, sizeof slot->unique),
                              GSIZE_TO_POINTER (slot->handle));
       memset (slot, 0, sizeof *slot);
+    }
+  for (guint i = 0; i < FUSE_STATE_WAITS; i++)
+    {
+      if (block->waits[i] != 0 && !resent)
+        answer_lost (mount, block->waits[i]);
+      block->waits[i] = 0;
     }
 }
 
@@ -411,7 +421,8 @@ on_init (void *data, struct fuse_conn_info *conn)
                           | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS
                           | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_DIO
                           | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_EXPLICIT_INVAL_DATA
-                          | FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPIRE_ONLY;
+                          | FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPIRE_ONLY
+                          | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_FLOCK_LOCKS;
 
   conn->want = conn->capable & wanted;
   conn->max_readahead = 16u << 20;
@@ -432,6 +443,7 @@ open_session (MossMount *mount, int connection, GError **error)
   file_fill (&ops);
   dir_fill (&ops);
   xattr_fill (&ops);
+  lock_fill (&ops);
   mount->connection = fcntl (connection, F_DUPFD_CLOEXEC, 3);
   mount->session = fuse_session_new (&args, &ops, sizeof ops, mount);
   fuse_opt_free_args (&args);
@@ -454,6 +466,7 @@ begin (MossMount *mount, const MossMountConfig *config, GError **error)
   mount->resumed = fuse_state_is_used (mount->state);
   mount->views = views_new ();
   mount->changes = changes_new (mount);
+  mount->locks = locks_new (mount);
   if (config->backing_dir != NULL && config->hooks.open_backing != NULL)
     mount->backing = backing_new (mount, config->backing_dir);
   if (!open_session (mount, config->connection, error))
@@ -464,6 +477,7 @@ begin (MossMount *mount, const MossMountConfig *config, GError **error)
       if (!give_init (mount, error))
         return FALSE;
       file_resume (mount);
+      locks_resume (mount);
       settle_requests (mount);
     }
   g_mutex_lock (&mount->lock);
@@ -504,6 +518,7 @@ moss_mount_free (MossMount *mount)
   stop_threads (mount);
   g_clear_pointer (&mount->changes, changes_free);
   g_clear_pointer (&mount->backing, backing_free);
+  g_clear_pointer (&mount->locks, locks_free);
   g_clear_pointer (&mount->views, views_free);
   if (mount->session != NULL)
     fuse_session_destroy (mount->session); /* closes the connection, too */

@@ -24,12 +24,22 @@ is_written (int flags)
   return (flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* The close of a descriptor ends the fcntl locks of its process, and we hear of it only by a flush,
+ * which takes as long as an open: so for files that are open for both reading and writing, as
+ * those are whose bytes programs lock. Others lose them when all is closed. */
+static gboolean
+may_lock (int flags)
+{
+  return (flags & O_ACCMODE) == O_RDWR && (flags & O_EXCL) == 0;
+}
+
 static void
-fill_open (guint64 number, int backing, gboolean drop_cache, struct fuse_open_out *out)
+fill_open (guint64 number, int flags, int backing, gboolean drop_cache, struct fuse_open_out *out)
 {
   memset (out, 0, sizeof *out);
   out->fh = number;
-  out->open_flags = FOPEN_NOFLUSH;
+  if (!may_lock (flags))
+    out->open_flags = FOPEN_NOFLUSH;
   if (backing > 0)
     {
       out->open_flags |= OPEN_PASSTHROUGH;
@@ -60,7 +70,7 @@ open_node (MossMount *mount, fuse_ino_t node, int flags, struct fuse_open_out *o
       return -ENFILE;
     }
   connection_note_handle (number);
-  fill_open (number, backing, drop_cache, out);
+  fill_open (number, flags, backing, drop_cache, out);
   return 0;
 }
 
@@ -74,7 +84,7 @@ find_open (MossMount *mount, struct fuse_open_out *out)
   if (!connection_was_executed (mount, &number)
       || !fuse_state_look (mount->state, number, &handle))
     return FALSE;
-  fill_open (number, handle.backing, FALSE, out);
+  fill_open (number, handle.flags, handle.backing, FALSE, out);
   return TRUE;
 }
 
@@ -186,7 +196,10 @@ static void
 on_release (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
   if (is_live (node))
-    close_handle (get_mount (request), info->fh);
+    {
+      locks_released (get_mount (request), node, info->fh);
+      close_handle (get_mount (request), info->fh);
+    }
   fuse_reply_err (request, 0);
 }
 
@@ -287,6 +300,8 @@ on_write (fuse_req_t request, fuse_ino_t node, const char *data, size_t size, of
   gssize n = -EROFS;
 
   if (is_live (node))
+    n = locks_guard (mount, to_ino (node));
+  if (n == 0)
     n = moss_tree_write (mount->tree, to_ino (node), data, size, offset, FALSE,
                          kills_privileges ());
   if (n > 0)
@@ -300,13 +315,13 @@ on_write (fuse_req_t request, fuse_ino_t node, const char *data, size_t size, of
 
 /* ---- the rest ------------------------------------------------------------------------ */
 
-/* Only asked for files that were opened before this server knew that it needn't be. */
+/* The version is made at the release. */
 static void
 on_flush (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
-  int result = is_live (node) ? moss_tree_flush (get_mount (request)->tree, to_ino (node)) : 0;
-
-  fuse_reply_err (request, -result);
+  if (is_live (node))
+    locks_flushed (get_mount (request), node, info->lock_owner);
+  fuse_reply_err (request, 0);
 }
 
 static void

@@ -28,9 +28,12 @@ fuse_info_hosts (const MossMountHooks *hooks, gpointer user_data, const MossTree
 }
 
 char *
-fuse_info_lease (const MossMountHooks *hooks, gpointer user_data, guint64 ino)
+fuse_info_lease (const MossMountHooks *hooks, gpointer user_data, guint64 ino, gint64 *end_us)
 {
-  char *lease = hooks->get_lease != NULL ? hooks->get_lease (ino, user_data) : NULL;
+  char *lease = NULL;
 
+  *end_us = 0;
+  if (hooks->get_lease != NULL)
+    lease = hooks->get_lease (ino, end_us, user_data);
   return lease != NULL ? lease : g_strdup ("");
 }

@@ -33,6 +33,7 @@ G_BEGIN_DECLS
 typedef struct _MountViews MountViews;
 typedef struct _MountBacking MountBacking;
 typedef struct _MountChanges MountChanges;
+typedef struct _MountLocks MountLocks;
 
 struct _MossMount
 {
@@ -64,6 +65,7 @@ struct _MossMount
   MountViews *views;
   MountBacking *backing; /* NULL: the kernel reads nothing itself */
   MountChanges *changes;
+  MountLocks *locks;
 };
 
 static inline gboolean
@@ -166,6 +168,19 @@ gint64 backing_get_size (MossMount *mount, guint64 ino);
 int backing_take_in (MossMount *mount, guint64 ino);
 /* The tree's content changed from elsewhere or by truncation: the file follows. */
 void backing_refresh (MossMount *mount, guint64 ino);
+
+/* fuse-lock.c */
+void lock_fill (struct fuse_lowlevel_ops *ops);
+MountLocks *locks_new (MossMount *mount);
+void locks_free (MountLocks *locks);
+/* What was locked when the last server ended still is. */
+void locks_resume (MossMount *mount);
+/* A handle is gone; a process closed a descriptor. */
+void locks_released (MossMount *mount, fuse_ino_t node, guint64 handle);
+void locks_flushed (MossMount *mount, fuse_ino_t node, guint64 owner);
+/* Before a write: what another device wrote when it had been given the lease of a file that is
+ * locked here is kept beside it. 0 or -errno. */
+int locks_guard (MossMount *mount, guint64 ino);
 
 /* fuse-changes.c */
 MountChanges *changes_new (MossMount *mount);

@@ -3,9 +3,9 @@
  * made, mapped by the server. In native byte order: it never leaves the machine's memory.
  *
  * It holds the kernel's INIT request (the next server needs it to set itself up, and the kernel
- * sends it once), a table of what is open, and the requests that were taken and not answered
- * yet. The session looks at the last ones, and at the count of answers, to see whether a server
- * hangs. */
+ * sends it once), tables of what is open and what is locked, and the requests that were taken and
+ * not answered yet. The session looks at the last ones, and at the count of answers, to see
+ * whether a server hangs. */
 #pragma once
 
 #include <glib.h>
@@ -16,6 +16,8 @@ G_BEGIN_DECLS
 #define FUSE_STATE_INIT_MAX 1024
 #define FUSE_STATE_SLOTS 256
 #define FUSE_STATE_HANDLES (1u << 19)
+#define FUSE_STATE_LOCKS 8192
+#define FUSE_STATE_WAITS 256
 
 /* A request that a thread works on. */
 typedef struct
@@ -37,6 +39,19 @@ typedef struct
   gint32 backing; /* id of the file that the kernel uses in place of us, or 0 */
 } FuseStateHandle;
 
+/* A lock that a program has by fcntl(2) or flock(2). */
+typedef struct
+{
+  guint64 node;   /* 0: free */
+  guint64 owner;  /* as the kernel names it; 0: came with an app from another machine */
+  guint64 handle; /* by which it was taken */
+  guint64 start, end; /* the first and the last byte */
+  guint64 foreign; /* moss_tree_foreign() of the content, when it was taken */
+  guint32 pid;
+  guint16 type;   /* F_RDLCK or F_WRLCK */
+  guint16 whole;  /* 1: flock's, which don't meet those of fcntl */
+} FuseStateLock;
+
 typedef struct
 {
   guint64 magic; /* set last, once the rest is meaningful */
@@ -46,6 +61,9 @@ typedef struct
   guint8 init[FUSE_STATE_INIT_MAX];
   FuseStateSlot slots[FUSE_STATE_SLOTS];
   FuseStateHandle handles[FUSE_STATE_HANDLES];
+  guint32 locks_end; /* no lock above it was ever used */
+  FuseStateLock locks[FUSE_STATE_LOCKS];
+  guint64 waits[FUSE_STATE_WAITS]; /* requests that wait for a lock; 0: none */
 } FuseStateBlock;
 
 typedef struct _FuseState FuseState;

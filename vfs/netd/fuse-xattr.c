@@ -13,6 +13,21 @@
 
 /* ---- user.moss.* --------------------------------------------------------------------- */
 
+/* "laptop until 2026-03-01T10:20:30Z", "laptop alone" when no other device can be asked, or "". */
+static char *
+describe_lease (MossMount *mount, guint64 ino)
+{
+  gint64 end_us;
+  g_autofree char *holder = fuse_info_lease (&mount->hooks, mount->user_data, ino, &end_us);
+  g_autoptr (GDateTime) end = g_date_time_new_from_unix_utc (end_us / G_USEC_PER_SEC);
+  g_autofree char *text = end != NULL ? g_date_time_format (end, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+
+  if (*holder == '\0')
+    return g_steal_pointer (&holder);
+  return end_us == 0 || text == NULL ? g_strdup_printf ("%s alone", holder)
+                                     : g_strdup_printf ("%s until %s", holder, text);
+}
+
 static char *
 describe (MossMount *mount, guint64 ino, const char *what, const MossTreeInfo *info)
 {
@@ -32,7 +47,7 @@ describe (MossMount *mount, guint64 ino, const char *what, const MossTreeInfo *i
   if (strcmp (what, "pinned") == 0)
     return g_strdup (info->pinned ? "1" : "0");
   if (strcmp (what, "lease") == 0)
-    return fuse_info_lease (&mount->hooks, mount->user_data, ino);
+    return describe_lease (mount, ino);
   if (strcmp (what, "state") != 0 || moss_tree_getattr (mount->tree, ino, &attr) != 0)
     return NULL;
   return g_strdup (fuse_info_state (info, attr.size));

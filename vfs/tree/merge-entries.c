@@ -132,31 +132,12 @@ merge_changed_links (Merge *merge, GError **error)
 
 /* --- names of copies --- */
 
-/* "name (conflict of DEVICE, DATE).ext", at most 255 bytes, cut between characters. */
 static char *
 conflict_name (Merge *merge, const char *name, guint16 slot, gint64 time_ns, guint try)
 {
   g_autofree char *device = merge->device_name (slot, merge->user_data);
-  g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (time_ns / 1000000000);
-  g_autofree char *text
-      = date != NULL ? g_date_time_format (date, "%Y-%m-%d %H.%M.%S") : g_strdup ("");
-  const char *dot = strrchr (name, '.');
-  g_autofree char *more = NULL;
-  gsize stem = dot != NULL && dot != name && strlen (dot) < 16 ? (gsize) (dot - name)
-                                                               : strlen (name);
-  gsize room;
 
-  g_strdelimit (device, "/", '_');
-  if (strlen (device) > 64)
-    device[64] = '\0';
-  more = try == 0 ? g_strdup_printf (" (conflict of %s, %s)%s", device, text, name + stem)
-                  : g_strdup_printf (" (conflict of %s, %s, %u)%s", device, text, try + 1,
-                                     name + stem);
-  room = MOSS_TREE_NAME_MAX - MIN (strlen (more), MOSS_TREE_NAME_MAX);
-  if (stem > room)
-    for (stem = room; stem > 0 && (name[stem] & 0xc0) == 0x80;)
-      stem--;
-  return g_strdup_printf ("%.*s%s", (int) stem, name, more);
+  return tree_conflict_name (name, device, time_ns, try);
 }
 
 /* A name in @dir that nothing has. (transfer full) */
