@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* libmoss-ffi: functions by what they do. The only header a program includes. */
+#pragma once
+
+#include "buffer.h"
+#include "error.h"
