@@ -7,8 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* What a receiver lets pass. Shrinking and growing must be sealed for all of them, and only a
- * memfd can be sealed: a file on a slow disk or a device is refused by that. */
+/* What a receiver lets pass. Shrinking and growing must be sealed for all of them, and
+ * only a memfd can be sealed: a file on a slow disk or a device is refused by that. */
 typedef enum
 {
   MOSS_FFI_TRUST_SEALED, /* an argument: refused when its sender can still write it */
@@ -23,12 +23,18 @@ typedef struct
   guint n_fds;
 } MossFfiFds;
 
-GVariant *moss_ffi_buffers_to_wire (MossFfiBuffer *const *buffers, guint n_buffers,
-                                    MossFfiTrust trust, MossFfiFds *fds, GError **error);
-GPtrArray *moss_ffi_buffers_from_wire (GVariant *buffers, MossFfiFrame *frame, MossFfiTrust trust,
+GVariant *moss_ffi_buffers_to_wire (MossFfiBuffer *const *buffers,
+                                    guint n_buffers,
+                                    MossFfiTrust trust,
+                                    MossFfiFds *fds,
+                                    GError **error);
+GPtrArray *moss_ffi_buffers_from_wire (GVariant *buffers,
+                                       MossFfiFrame *frame,
+                                       MossFfiTrust trust,
                                        GError **error);
 gboolean moss_ffi_buffer_check (MossFfiBuffer *buffer, GError **error);
-gboolean moss_ffi_buffer_share (MossFfiBuffer *buffer, gboolean keep_writable, GError **error);
+gboolean
+moss_ffi_buffer_share (MossFfiBuffer *buffer, gboolean keep_writable, GError **error);
 void moss_ffi_buffer_avoid_mappings (void);
 
 G_END_DECLS

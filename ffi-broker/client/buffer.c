@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A buffer is in one of three states: written by its maker (memory or a writable mapping),
- * sealed in memory, or sealed in a memfd that is mapped for reading when somebody looks. */
-#include "buffer-wire.h"
+/* A buffer is in one of three states: written by its maker (memory or a writable
+ * mapping), sealed in memory, or sealed in a memfd that is mapped for reading when
+ * somebody looks. */
+#include "buffer-private.h"
 
 #include "core/whole.h"
 
@@ -12,40 +13,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct _MossFfiBuffer
-{
-  gatomicrefcount refs;
-  GMutex lock; /* of bytes and fd, which come late */
-  char *caps;
-  guint8 *writable; /* until sealed */
-  gsize room;       /* of writable */
-  GBytes *bytes;
-  int fd; /* -1: in memory only */
-  guint64 offset;
-  gsize length;
-  guint n_dims;
-  struct
-  {
-    guint64 extent;
-    gint64 stride;
-  } dims[MOSS_FFI_BUFFER_DIMS];
-  GVariant *metadata;
-};
-
-G_DEFINE_BOXED_TYPE (MossFfiBuffer, moss_ffi_buffer, moss_ffi_buffer_ref, moss_ffi_buffer_unref)
+G_DEFINE_BOXED_TYPE (MossFfiBuffer,
+                     moss_ffi_buffer,
+                     moss_ffi_buffer_ref,
+                     moss_ffi_buffer_unref)
 
 static gint no_mappings;
 
-/* From now on this process reads memfds instead of mapping them: in a sandbox a shared mapping
- * of a sealed memfd would be in the way of a move. */
+/* From now on this process reads memfds instead of mapping them: in a sandbox a shared
+ * mapping of a sealed memfd would be in the way of a move. */
 void
 moss_ffi_buffer_avoid_mappings (void)
 {
   g_atomic_int_set (&no_mappings, TRUE);
 }
 
-static MossFfiBuffer *
-buffer_new (const char *caps)
+MossFfiBuffer *
+moss_ffi_buffer_make (const char *caps)
 {
   MossFfiBuffer *buffer = g_new0 (MossFfiBuffer, 1);
 
@@ -61,46 +45,31 @@ buffer_new (const char *caps)
  * @caps: what the bytes are
  * @bytes: the bytes
  *
- * Returns: (transfer full): a buffer of bytes in memory, ready to be sent. When they are more
- *   than 32 KiB, sending copies them once; moss_ffi_buffer_new_writable() spares that.
+ * Returns: (transfer full): a buffer of bytes in memory, ready to be sent. When they are
+ * more than 32 KiB, sending copies them once; moss_ffi_buffer_new_writable() spares that.
  */
 MossFfiBuffer *
 moss_ffi_buffer_new (const char *caps, GBytes *bytes)
 {
-  MossFfiBuffer *buffer = buffer_new (caps);
+  MossFfiBuffer *buffer = moss_ffi_buffer_make (caps);
 
   buffer->bytes = g_bytes_ref (bytes);
   buffer->length = g_bytes_get_size (bytes);
   return buffer;
 }
 
-static gboolean
-fail (GError **error, MossFfiError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static gboolean
-fail (GError **error, MossFfiError code, const char *format, ...)
-{
-  va_list args;
-  g_autofree char *text = NULL;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_set_error_literal (error, MOSS_FFI_ERROR, code, text);
-  return FALSE;
-}
-
 /* A memfd of that length, sealed against shrinking and growing. */
-static int
-make_memfd (gsize length, GError **error)
+int
+moss_ffi_memfd_make (gsize length, GError **error)
 {
   int fd = memfd_create ("moss-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-  if (fd >= 0 && ftruncate (fd, length) == 0 &&
-      fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+  if (fd >= 0 && ftruncate (fd, length) == 0
+      && fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
     return fd;
-  fail (error, MOSS_FFI_ERROR_FAILED, "No memory for a buffer of %" G_GSIZE_FORMAT " bytes: %s",
-        length, g_strerror (errno));
+  moss_ffi_fail (error, MOSS_FFI_ERROR_FAILED,
+                 "No memory for a buffer of %" G_GSIZE_FORMAT " bytes: %s", length,
+                 g_strerror (errno));
   if (fd >= 0)
     close (fd);
   return -1;
@@ -111,13 +80,14 @@ map_writable (MossFfiBuffer *buffer, GError **error)
 {
   void *data;
 
-  buffer->fd = make_memfd (buffer->length, error);
+  buffer->fd = moss_ffi_memfd_make (buffer->length, error);
   if (buffer->fd < 0)
     return FALSE;
   data = mmap (NULL, buffer->length, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->fd, 0);
   if (data == MAP_FAILED)
-    return fail (error, MOSS_FFI_ERROR_FAILED, "A buffer of %" G_GSIZE_FORMAT
-                 " bytes can't be mapped: %s", buffer->length, g_strerror (errno));
+    return moss_ffi_fail (error, MOSS_FFI_ERROR_FAILED,
+                          "A buffer of %" G_GSIZE_FORMAT " bytes can't be mapped: %s",
+                          buffer->length, g_strerror (errno));
   buffer->writable = data;
   return TRUE;
 }
@@ -135,7 +105,7 @@ map_writable (MossFfiBuffer *buffer, GError **error)
 MossFfiBuffer *
 moss_ffi_buffer_new_writable (const char *caps, gsize length, GError **error)
 {
-  g_autoptr (MossFfiBuffer) buffer = buffer_new (caps);
+  g_autoptr (MossFfiBuffer) buffer = moss_ffi_buffer_make (caps);
 
   buffer->length = buffer->room = length;
   if (length > MOSS_FFI_BUFFER_INLINE && !g_atomic_int_get (&no_mappings))
@@ -147,28 +117,29 @@ moss_ffi_buffer_new_writable (const char *caps, gsize length, GError **error)
   buffer->writable = g_try_malloc0 (MAX (length, 1));
   if (buffer->writable == NULL)
     {
-      fail (error, MOSS_FFI_ERROR_FAILED, "No memory for a buffer of %" G_GSIZE_FORMAT " bytes",
-            length);
+      moss_ffi_fail (error, MOSS_FFI_ERROR_FAILED,
+                     "No memory for a buffer of %" G_GSIZE_FORMAT " bytes", length);
       return NULL;
     }
   return g_steal_pointer (&buffer);
 }
 
-static gboolean
-is_within (int fd, guint64 offset, guint64 length, GError **error)
+gboolean
+moss_ffi_fd_has (int fd, guint64 offset, guint64 length, GError **error)
 {
   struct stat info;
 
   if (fstat (fd, &info) < 0)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer can't be looked at: %s",
-                 g_strerror (errno));
-  if (length <= G_MAXSSIZE && offset <= G_MAXSSIZE &&
-      offset + length <= (guint64) MAX (info.st_size, 0))
+    return moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                          "A buffer can't be looked at: %s", g_strerror (errno));
+  if (length <= G_MAXSSIZE && offset <= G_MAXSSIZE
+      && offset + length <= (guint64)MAX (info.st_size, 0))
     return TRUE;
-  return fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
-               "A buffer is said to have %" G_GUINT64_FORMAT " bytes from %" G_GUINT64_FORMAT
-               " on, but its memory ends at %" G_GINT64_FORMAT,
-               length, offset, (gint64) info.st_size);
+  return moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                        "A buffer is said to have %" G_GUINT64_FORMAT
+                        " bytes from %" G_GUINT64_FORMAT
+                        " on, but its memory ends at %" G_GINT64_FORMAT,
+                        length, offset, (gint64)info.st_size);
 }
 
 /**
@@ -184,17 +155,17 @@ is_within (int fd, guint64 offset, guint64 length, GError **error)
  * Returns: (transfer full): the buffer, or %NULL
  */
 MossFfiBuffer *
-moss_ffi_buffer_new_for_fd (const char *caps, int fd, guint64 offset, guint64 length,
-                            GError **error)
+moss_ffi_buffer_new_for_fd (
+    const char *caps, int fd, guint64 offset, guint64 length, GError **error)
 {
   g_autoptr (MossFfiBuffer) buffer = NULL;
   const int fixed = F_SEAL_SHRINK | F_SEAL_GROW;
 
-  if (!is_within (fd, offset, length, error))
+  if (!moss_ffi_fd_has (fd, offset, length, error))
     return NULL;
   if ((fcntl (fd, F_GET_SEALS) & fixed) == fixed || fcntl (fd, F_ADD_SEALS, fixed) == 0)
     {
-      buffer = buffer_new (caps);
+      buffer = moss_ffi_buffer_make (caps);
       buffer->fd = fcntl (fd, F_DUPFD_CLOEXEC, 3);
       buffer->offset = offset;
       buffer->length = length;
@@ -205,7 +176,8 @@ moss_ffi_buffer_new_for_fd (const char *caps, int fd, guint64 offset, guint64 le
     return NULL;
   if (moss_pread_all (fd, buffer->writable, length, offset))
     return g_steal_pointer (&buffer);
-  fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A file can't be read: %s", g_strerror (errno));
+  moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A file can't be read: %s",
+                 g_strerror (errno));
   return NULL;
 }
 
@@ -253,7 +225,8 @@ moss_ffi_buffer_unref (MossFfiBuffer *buffer)
   g_free (buffer);
 }
 
-/* --- writing --------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------
+ */
 
 /**
  * moss_ffi_buffer_get_data: (skip)
@@ -275,7 +248,8 @@ may_write (MossFfiBuffer *buffer, GError **error)
 {
   if (buffer->writable != NULL)
     return TRUE;
-  return fail (error, MOSS_FFI_ERROR_INVALID, "A sealed buffer can't be changed");
+  return moss_ffi_fail (error, MOSS_FFI_ERROR_INVALID,
+                        "A sealed buffer can't be changed");
 }
 
 /**
@@ -296,7 +270,8 @@ moss_ffi_buffer_write (MossFfiBuffer *buffer, gsize offset, GBytes *bytes, GErro
   if (!may_write (buffer, error))
     return FALSE;
   if (offset > buffer->length || size > buffer->length - offset)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "The buffer is too short for that");
+    return moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                          "The buffer is too short for that");
   if (size > 0)
     memcpy (buffer->writable + offset, data, size);
   return TRUE;
@@ -318,26 +293,29 @@ moss_ffi_buffer_shorten (MossFfiBuffer *buffer, gsize length, GError **error)
   if (!may_write (buffer, error))
     return FALSE;
   if (length > buffer->length)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "The buffer is shorter than that");
+    return moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                          "The buffer is shorter than that");
   buffer->length = length;
   return TRUE;
 }
 
-static gboolean
-seal_fd (int fd, GError **error)
+gboolean
+moss_ffi_fd_seal (int fd, GError **error)
 {
-  if ((fcntl (fd, F_GET_SEALS) & F_SEAL_WRITE) != 0 ||
-      fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0)
+  if ((fcntl (fd, F_GET_SEALS) & F_SEAL_WRITE) != 0
+      || fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0)
     return TRUE;
-  return fail (error, MOSS_FFI_ERROR_UNSEALED, "A buffer can't be sealed: %s",
-               errno == EBUSY ? "it is still mapped for writing somewhere" : g_strerror (errno));
+  return moss_ffi_fail (error, MOSS_FFI_ERROR_UNSEALED, "A buffer can't be sealed: %s",
+                        errno == EBUSY ? "it is still mapped for writing somewhere"
+                                       : g_strerror (errno));
 }
 
-static void
-end_writing (MossFfiBuffer *buffer)
+void
+moss_ffi_buffer_end_writing (MossFfiBuffer *buffer)
 {
   if (buffer->writable != NULL && buffer->fd < 0)
-    buffer->bytes = g_bytes_new_take (g_steal_pointer (&buffer->writable), buffer->length);
+    buffer->bytes
+        = g_bytes_new_take (g_steal_pointer (&buffer->writable), buffer->length);
   drop_writable (buffer);
 }
 
@@ -346,7 +324,8 @@ end_writing (MossFfiBuffer *buffer)
  * @buffer: a buffer
  * @error: where to say why not
  *
- * From now on nobody can change its bytes, its maker neither. A call seals what it is given.
+ * From now on nobody can change its bytes, its maker neither. A call seals what it is
+ * given.
  *
  * Returns: %TRUE when it is sealed (now)
  */
@@ -355,11 +334,12 @@ moss_ffi_buffer_seal (MossFfiBuffer *buffer, GError **error)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&buffer->lock);
 
-  end_writing (buffer);
-  return buffer->fd < 0 || seal_fd (buffer->fd, error);
+  moss_ffi_buffer_end_writing (buffer);
+  return buffer->fd < 0 || moss_ffi_fd_seal (buffer->fd, error);
 }
 
-/* --- reading --------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------
+ */
 
 typedef struct
 {
@@ -386,37 +366,40 @@ map_for_reading (MossFfiBuffer *buffer, GError **error)
 
   if (base == MAP_FAILED)
     {
-      fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer of %" G_GSIZE_FORMAT
-            " bytes can't be mapped: %s", buffer->length, g_strerror (errno));
+      moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                     "A buffer of %" G_GSIZE_FORMAT " bytes can't be mapped: %s",
+                     buffer->length, g_strerror (errno));
       return NULL;
     }
   mapping = g_new (Mapping, 1);
   *mapping = (Mapping){ base, buffer->length + slack };
-  return g_bytes_new_with_free_func ((guint8 *) base + slack, buffer->length, unmap, mapping);
+  return g_bytes_new_with_free_func ((guint8 *)base + slack, buffer->length, unmap,
+                                     mapping);
 }
 
-static GBytes *
-read_whole (MossFfiBuffer *buffer, GError **error)
+GBytes *
+moss_ffi_buffer_read (MossFfiBuffer *buffer, GError **error)
 {
   g_autofree guint8 *data = g_try_malloc (buffer->length);
 
   if (data != NULL && moss_pread_all (buffer->fd, data, buffer->length, buffer->offset))
     return g_bytes_new_take (g_steal_pointer (&data), buffer->length);
-  fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer of %" G_GSIZE_FORMAT
-        " bytes can't be read: %s", buffer->length, g_strerror (data ? errno : ENOMEM));
+  moss_ffi_fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
+                 "A buffer of %" G_GSIZE_FORMAT " bytes can't be read: %s",
+                 buffer->length, g_strerror (data ? errno : ENOMEM));
   return NULL;
 }
 
 static GBytes *
 load_bytes (MossFfiBuffer *buffer, GError **error)
 {
-  end_writing (buffer);
+  moss_ffi_buffer_end_writing (buffer);
   if (buffer->bytes != NULL)
     return buffer->bytes;
   if (buffer->length == 0)
     buffer->bytes = g_bytes_new (NULL, 0);
   else if (g_atomic_int_get (&no_mappings))
-    buffer->bytes = read_whole (buffer, error);
+    buffer->bytes = moss_ffi_buffer_read (buffer, error);
   else
     buffer->bytes = map_for_reading (buffer, error);
   return buffer->bytes;
@@ -427,7 +410,8 @@ load_bytes (MossFfiBuffer *buffer, GError **error)
  * @buffer: a buffer; it can't be written any more after this
  * @error: where to say why not
  *
- * Returns: (transfer full): its bytes, which may outlive it; %NULL when they can't be mapped
+ * Returns: (transfer full): its bytes, which may outlive it; %NULL when they can't be
+ * mapped
  */
 GBytes *
 moss_ffi_buffer_get_bytes (MossFfiBuffer *buffer, GError **error)
@@ -479,8 +463,8 @@ moss_ffi_buffer_set_caps (MossFfiBuffer *buffer, const char *caps)
  * moss_ffi_buffer_get_fd:
  * @buffer: a buffer
  *
- * For who hands the memory on, or writes it through a mapping of its own (which must be gone
- * before the buffer is sent).
+ * For who hands the memory on, or writes it through a mapping of its own (which must be
+ * gone before the buffer is sent).
  *
  * Returns: the memfd with the bytes, the buffer's own; -1 when they are in memory
  */
@@ -541,7 +525,10 @@ moss_ffi_buffer_get_n_dims (MossFfiBuffer *buffer)
  * Returns: %FALSE when there is no such dimension
  */
 gboolean
-moss_ffi_buffer_get_dim (MossFfiBuffer *buffer, guint index, guint64 *extent, gint64 *stride)
+moss_ffi_buffer_get_dim (MossFfiBuffer *buffer,
+                         guint index,
+                         guint64 *extent,
+                         gint64 *stride)
 {
   if (index >= buffer->n_dims)
     return FALSE;
@@ -560,7 +547,8 @@ moss_ffi_buffer_get_dim (MossFfiBuffer *buffer, guint index, guint64 *extent, gi
 void
 moss_ffi_buffer_set_metadata (MossFfiBuffer *buffer, GVariant *metadata)
 {
-  g_return_if_fail (metadata == NULL || g_variant_is_of_type (metadata, G_VARIANT_TYPE_VARDICT));
+  g_return_if_fail (metadata == NULL
+                    || g_variant_is_of_type (metadata, G_VARIANT_TYPE_VARDICT));
   g_clear_pointer (&buffer->metadata, g_variant_unref);
   if (metadata)
     buffer->metadata = g_variant_ref_sink (metadata);
@@ -576,246 +564,4 @@ GVariant *
 moss_ffi_buffer_get_metadata (MossFfiBuffer *buffer)
 {
   return buffer->metadata;
-}
-
-/* --- into a frame and out of it ---------------------------------------------------------- */
-
-static gboolean
-copy_into_memfd (MossFfiBuffer *buffer, GError **error)
-{
-  gsize size;
-  gconstpointer data = g_bytes_get_data (buffer->bytes, &size);
-  int fd = make_memfd (size, error);
-
-  if (fd < 0)
-    return FALSE;
-  if (!moss_pwrite_all (fd, data, size, 0))
-    {
-      fail (error, MOSS_FFI_ERROR_FAILED, "A buffer can't be filled: %s", g_strerror (errno));
-      close (fd);
-      return FALSE;
-    }
-  buffer->fd = fd;
-  buffer->offset = 0;
-  return TRUE;
-}
-
-/* Puts the bytes in a memfd if they aren't. @keep_writable: the receiver trusts us, so that our
- * memory may be used again afterwards. */
-gboolean
-moss_ffi_buffer_share (MossFfiBuffer *buffer, gboolean keep_writable, GError **error)
-{
-  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&buffer->lock);
-
-  if (keep_writable && buffer->fd >= 0)
-    return TRUE;
-  end_writing (buffer);
-  if (buffer->fd < 0 && !copy_into_memfd (buffer, error))
-    return FALSE;
-  return seal_fd (buffer->fd, error);
-}
-
-static GVariant *
-empty_dict (void)
-{
-  return g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0);
-}
-
-static GVariant *
-to_wire (MossFfiBuffer *buffer, GVariant *data, int index)
-{
-  GVariantBuilder dims;
-
-  g_variant_builder_init (&dims, G_VARIANT_TYPE ("a(tx)"));
-  for (guint i = 0; i < buffer->n_dims; i++)
-    g_variant_builder_add (&dims, "(tx)", buffer->dims[i].extent, buffer->dims[i].stride);
-  return g_variant_new ("(@ayittsa(tx)@a{sv})", data, index,
-                        index < 0 ? (guint64) 0 : buffer->offset, (guint64) buffer->length,
-                        buffer->caps, &dims,
-                        buffer->metadata ? buffer->metadata : empty_dict ());
-}
-
-static GVariant *
-to_wire_inline (MossFfiBuffer *buffer, GError **error)
-{
-  g_autoptr (GBytes) bytes = moss_ffi_buffer_get_bytes (buffer, error);
-
-  if (bytes == NULL)
-    return NULL;
-  return to_wire (buffer, g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE), -1);
-}
-
-static GVariant *
-to_wire_fd (MossFfiBuffer *buffer, MossFfiTrust trust, MossFfiFds *fds, GError **error)
-{
-  if (fds->n_fds == MOSS_FFI_FRAME_FDS)
-    {
-      fail (error, MOSS_FFI_ERROR_INVALID, "A call can't have more than %d big buffers",
-            MOSS_FFI_FRAME_FDS);
-      return NULL;
-    }
-  if (!moss_ffi_buffer_share (buffer, trust == MOSS_FFI_TRUST_ALL, error))
-    return NULL;
-  fds->fds[fds->n_fds++] = buffer->fd;
-  return to_wire (buffer, g_variant_new_array (G_VARIANT_TYPE_BYTE, NULL, 0), fds->n_fds - 1);
-}
-
-/* The buffers as a frame's body has them: the first 32 KiB of short ones in the frame, the rest
- * in @fds, which are the buffers' own and must be sent before these go. Floating; any thread. */
-GVariant *
-moss_ffi_buffers_to_wire (MossFfiBuffer *const *buffers, guint n_buffers, MossFfiTrust trust,
-                          MossFfiFds *fds, GError **error)
-{
-  GVariantBuilder list;
-  gsize room = MOSS_FFI_BUFFER_INLINE;
-
-  g_variant_builder_init (&list, G_VARIANT_TYPE ("a" MOSS_FFI_BUFFER_TYPE));
-  for (guint i = 0; i < n_buffers; i++)
-    {
-      gboolean fits = buffers[i]->length <= room;
-      GVariant *one = fits ? to_wire_inline (buffers[i], error)
-                           : to_wire_fd (buffers[i], trust, fds, error);
-
-      if (one == NULL)
-        {
-          g_variant_builder_clear (&list);
-          return NULL;
-        }
-      if (fits)
-        room -= buffers[i]->length;
-      g_variant_builder_add_value (&list, one);
-    }
-  return g_variant_builder_end (&list);
-}
-
-/* Is there memory for what the dimensions say? Whatever they say. */
-gboolean
-moss_ffi_buffer_check (MossFfiBuffer *buffer, GError **error)
-{
-  guint64 last = 0;
-  guint64 least = G_MAXUINT64;
-
-  for (guint i = 0; i < buffer->n_dims; i++)
-    {
-      guint64 extent = buffer->dims[i].extent;
-      guint64 stride = buffer->dims[i].stride;
-      guint64 span;
-
-      if (extent == 0 || buffer->dims[i].stride <= 0 ||
-          !g_uint64_checked_mul (&span, extent - 1, stride) ||
-          !g_uint64_checked_add (&last, last, span))
-        return fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
-                     "A buffer of %s has an impossible dimension: %" G_GUINT64_FORMAT
-                     " times %" G_GINT64_FORMAT " bytes",
-                     buffer->caps, extent, buffer->dims[i].stride);
-      least = MIN (least, stride);
-    }
-  if (buffer->n_dims == 0 || (g_uint64_checked_add (&last, last, least) && last <= buffer->length))
-    return TRUE;
-  return fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
-               "A buffer of %s is too short for its dimensions: they need %" G_GUINT64_FORMAT
-               " bytes, it has %" G_GSIZE_FORMAT,
-               buffer->caps, last, buffer->length);
-}
-
-static gboolean
-take_fd (MossFfiBuffer *buffer, MossFfiFrame *frame, gint32 index, MossFfiTrust trust,
-         GError **error)
-{
-  const int fixed = F_SEAL_SHRINK | F_SEAL_GROW;
-  int seals;
-
-  buffer->fd = index < 0 ? -1 : moss_ffi_frame_take_fd (frame, index);
-  if (buffer->fd < 0)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer came without its memory");
-  seals = fcntl (buffer->fd, F_GET_SEALS);
-  if (seals < 0 || (seals & fixed) != fixed)
-    return fail (error, MOSS_FFI_ERROR_UNSEALED,
-                 "A buffer of %s could still be made shorter by its sender", buffer->caps);
-  if ((seals & F_SEAL_WRITE) == 0 && trust == MOSS_FFI_TRUST_SEALED)
-    return fail (error, MOSS_FFI_ERROR_UNSEALED,
-                 "A buffer of %s could still be changed by its sender", buffer->caps);
-  if (!is_within (buffer->fd, buffer->offset, buffer->length, error))
-    return FALSE;
-  if ((seals & F_SEAL_WRITE) == 0 && trust == MOSS_FFI_TRUST_COPY && buffer->length > 0)
-    {
-      buffer->bytes = read_whole (buffer, error);
-      close (buffer->fd);
-      buffer->fd = -1;
-      buffer->offset = 0;
-      return buffer->bytes != NULL;
-    }
-  return TRUE;
-}
-
-static gboolean
-take_inline (MossFfiBuffer *buffer, GVariant *data, GError **error)
-{
-  if (g_variant_get_size (data) != buffer->length || buffer->offset != 0)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER,
-                 "A buffer is said to have %" G_GSIZE_FORMAT " bytes, but %" G_GSIZE_FORMAT
-                 " came", buffer->length, g_variant_get_size (data));
-  buffer->bytes = g_variant_get_data_as_bytes (data);
-  return TRUE;
-}
-
-static gboolean
-take_dims (MossFfiBuffer *buffer, GVariant *dims, GError **error)
-{
-  if (g_variant_n_children (dims) > MOSS_FFI_BUFFER_DIMS)
-    return fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer has more than %d dimensions",
-                 MOSS_FFI_BUFFER_DIMS);
-  buffer->n_dims = g_variant_n_children (dims);
-  for (guint i = 0; i < buffer->n_dims; i++)
-    g_variant_get_child (dims, i, "(tx)", &buffer->dims[i].extent, &buffer->dims[i].stride);
-  return moss_ffi_buffer_check (buffer, error);
-}
-
-static MossFfiBuffer *
-from_wire (GVariant *wire, MossFfiFrame *frame, MossFfiTrust trust, GError **error)
-{
-  g_autoptr (MossFfiBuffer) buffer = buffer_new (NULL);
-  g_autoptr (GVariant) data = NULL;
-  g_autoptr (GVariant) dims = NULL;
-  guint64 length;
-  gint32 index;
-
-  g_variant_get (wire, "(@ayitts@a(tx)@a{sv})", &data, &index, &buffer->offset, &length,
-                 &buffer->caps, &dims, &buffer->metadata);
-  buffer->length = length;
-  if (length > G_MAXSSIZE || buffer->offset > G_MAXSSIZE)
-    {
-      fail (error, MOSS_FFI_ERROR_BAD_BUFFER, "A buffer has %" G_GUINT64_FORMAT " bytes",
-            length);
-      return NULL;
-    }
-  if (index == -1 ? !take_inline (buffer, data, error)
-                  : !take_fd (buffer, frame, index, trust, error))
-    return NULL;
-  if (!take_dims (buffer, dims, error))
-    return NULL;
-  return g_steal_pointer (&buffer);
-}
-
-/* Takes the buffers of a frame and their descriptors. Transfer full; nothing is mapped yet. */
-GPtrArray *
-moss_ffi_buffers_from_wire (GVariant *buffers, MossFfiFrame *frame, MossFfiTrust trust,
-                            GError **error)
-{
-  g_autoptr (GPtrArray) list =
-      g_ptr_array_new_with_free_func ((GDestroyNotify) moss_ffi_buffer_unref);
-  GVariantIter iter;
-  GVariant *wire;
-
-  g_variant_iter_init (&iter, buffers);
-  while ((wire = g_variant_iter_next_value (&iter)))
-    {
-      MossFfiBuffer *buffer = from_wire (wire, frame, trust, error);
-
-      g_variant_unref (wire);
-      if (buffer == NULL)
-        return NULL;
-      g_ptr_array_add (list, buffer);
-    }
-  return g_steal_pointer (&list);
 }

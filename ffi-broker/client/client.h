@@ -8,8 +8,9 @@ G_BEGIN_DECLS
 /**
  * MossFfiClient:
  *
- * Calls functions: chooses the provider that is best for this input, calls it, and asks the
- * next best one when it dies. Any thread; calls from several threads run at the same time.
+ * Calls functions: chooses the provider that is best for this input, calls it, and asks
+ * the next best one when it dies. Any thread; calls from several threads run at the same
+ * time.
  */
 #define MOSS_FFI_TYPE_CLIENT (moss_ffi_client_get_type ())
 G_DECLARE_FINAL_TYPE (MossFfiClient, moss_ffi_client, MOSS_FFI, CLIENT, GObject)
@@ -17,14 +18,22 @@ G_DECLARE_FINAL_TYPE (MossFfiClient, moss_ffi_client, MOSS_FFI, CLIENT, GObject)
 MossFfiClient *moss_ffi_client_get_default (GError **error);
 MossFfiClient *moss_ffi_client_new_for_socket (const char *path);
 
-MossFfiResult *moss_ffi_client_call (MossFfiClient *client, const char *capability,
-                                     MossFfiBuffer **inputs, guint n_inputs, GVariant *options,
-                                     GCancellable *cancellable, GError **error);
-void moss_ffi_client_call_async (MossFfiClient *client, const char *capability,
-                                 MossFfiBuffer **inputs, guint n_inputs, GVariant *options,
-                                 GCancellable *cancellable, GAsyncReadyCallback callback,
+MossFfiResult *moss_ffi_client_call (MossFfiClient *client,
+                                     const char *capability,
+                                     MossFfiBuffer **inputs,
+                                     guint n_inputs,
+                                     GVariant *options,
+                                     GCancellable *cancellable,
+                                     GError **error);
+void moss_ffi_client_call_async (MossFfiClient *client,
+                                 const char *capability,
+                                 MossFfiBuffer **inputs,
+                                 guint n_inputs,
+                                 GVariant *options,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
                                  gpointer user_data);
-MossFfiResult *moss_ffi_client_call_finish (MossFfiClient *client, GAsyncResult *result,
-                                            GError **error);
+MossFfiResult *
+moss_ffi_client_call_finish (MossFfiClient *client, GAsyncResult *result, GError **error);
 
 G_END_DECLS

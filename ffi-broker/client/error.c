@@ -24,14 +24,15 @@ moss_ffi_error_quark (void)
 
   g_dbus_error_register_error_domain ("moss-ffi-error-quark", &quark, entries,
                                       G_N_ELEMENTS (entries));
-  return (GQuark) quark;
+  return (GQuark)quark;
 }
 
 /**
  * moss_ffi_error_name:
  * @error: any error
  *
- * Returns: (transfer none): its name on the wire; what isn't ours is org.moss.Error.Failed.
+ * Returns: (transfer none): its name on the wire; what isn't ours is
+ * org.moss.Error.Failed.
  */
 const char *
 moss_ffi_error_name (const GError *error)
@@ -61,4 +62,26 @@ moss_ffi_error_from_name (const char *name, const char *sentence)
     if (g_str_equal (entries[i].dbus_error_name, name))
       return g_error_new_literal (MOSS_FFI_ERROR, entries[i].error_code, sentence);
   return g_error_new_literal (MOSS_FFI_ERROR, MOSS_FFI_ERROR_FAILED, sentence);
+}
+
+/**
+ * moss_ffi_fail: (skip)
+ * @error: where to put it
+ * @code: what kind
+ * @format: the sentence, as for printf()
+ * @...: its parts
+ *
+ * Returns: %FALSE, always
+ */
+gboolean
+moss_ffi_fail (GError **error, MossFfiError code, const char *format, ...)
+{
+  g_autofree char *sentence = NULL;
+  va_list args;
+
+  va_start (args, format);
+  sentence = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_set_error_literal (error, MOSS_FFI_ERROR, code, sentence);
+  return FALSE;
 }

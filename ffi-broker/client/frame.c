@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What arrives is from somebody who may be hostile: the head is checked first, then the number
- * of descriptors, then that the body is the type of its kind in normal form. Whoever sends
- * anything else is not talked to any more. */
+/* What arrives is from somebody who may be hostile: the head is checked first, then the
+ * number of descriptors, then that the body is the type of its kind in normal form.
+ * Whoever sends anything else is not talked to any more. */
 #include "buffer.h"
 #include "frame.h"
 
@@ -131,7 +131,8 @@ get64 (const guint8 *at)
 }
 
 static void
-write_head (guint8 *head, MossFfiFrameKind kind, guint64 serial, gsize body_length, guint n_fds)
+write_head (
+    guint8 *head, MossFfiFrameKind kind, guint64 serial, gsize body_length, guint n_fds)
 {
   memset (head, 0, MOSS_FFI_FRAME_HEAD);
   memcpy (head, MAGIC, 4);
@@ -153,20 +154,21 @@ wire_order (GVariant *body)
 static gboolean
 fits (gsize body_length, guint n_fds, GError **error)
 {
-  if (body_length <= MOSS_FFI_FRAME_MAX - MOSS_FFI_FRAME_HEAD && n_fds <= MOSS_FFI_FRAME_FDS)
+  if (body_length <= MOSS_FFI_FRAME_MAX - MOSS_FFI_FRAME_HEAD
+      && n_fds <= MOSS_FFI_FRAME_FDS)
     return TRUE;
-  g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_INVALID,
-               "A call of %" G_GSIZE_FORMAT " bytes with %u buffers of their own is too big: "
-               "at most %d bytes and %d buffers",
-               body_length, n_fds, MOSS_FFI_FRAME_MAX - MOSS_FFI_FRAME_HEAD,
-               MOSS_FFI_FRAME_FDS);
+  g_set_error (
+      error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_INVALID,
+      "A call of %" G_GSIZE_FORMAT " bytes with %u buffers of their own is too big: "
+      "at most %d bytes and %d buffers",
+      body_length, n_fds, MOSS_FFI_FRAME_MAX - MOSS_FFI_FRAME_HEAD, MOSS_FFI_FRAME_FDS);
   return FALSE;
 }
 
 /* The packet that says it; @body is taken when floating. Transfer full. Any thread. */
 GBytes *
-moss_ffi_frame_write (MossFfiFrameKind kind, guint64 serial, GVariant *body, guint n_fds,
-                      GError **error)
+moss_ffi_frame_write (
+    MossFfiFrameKind kind, guint64 serial, GVariant *body, guint n_fds, GError **error)
 {
   g_autoptr (GVariant) held = g_variant_ref_sink (body);
   g_autoptr (GVariant) ordered = wire_order (held);
@@ -181,11 +183,11 @@ moss_ffi_frame_write (MossFfiFrameKind kind, guint64 serial, GVariant *body, gui
   return g_bytes_new_take (packet, MOSS_FFI_FRAME_HEAD + length);
 }
 
-/* Reads the packet @packet that came with @n_fds descriptors; @frame gets everything but these,
- * and must be empty before. */
+/* Reads the packet @packet that came with @n_fds descriptors; @frame gets everything but
+ * these, and must be empty before. */
 gboolean
-moss_ffi_frame_read (const guint8 *packet, gsize length, guint n_fds, MossFfiFrame *frame,
-                     GError **error)
+moss_ffi_frame_read (
+    const guint8 *packet, gsize length, guint n_fds, MossFfiFrame *frame, GError **error)
 {
   const GVariantType *type;
   g_autoptr (GVariant) body = NULL;
@@ -235,26 +237,32 @@ put_fds (struct msghdr *message, Control *control, const int *fds, guint n_fds)
 static gboolean
 gone (GError **error, int code, const char *what)
 {
-  g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST, "%s: %s", what, g_strerror (code));
+  g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST, "%s: %s", what,
+               g_strerror (code));
   return FALSE;
 }
 
 /* A peer that doesn't read is waited for this long, then given up. */
 #define SEND_WAIT_MS 10000
 
-/* Sends one frame; blocks while the other side's queue is full, %MOSS_FFI_ERROR_BUSY after ten
- * seconds of that, %MOSS_FFI_ERROR_LOST when it is gone. @body is taken when floating; @fds stay
- * the caller's. Any thread: a packet is whole or not at all. */
+/* Sends one frame; blocks while the other side's queue is full, %MOSS_FFI_ERROR_BUSY
+ * after ten seconds of that, %MOSS_FFI_ERROR_LOST when it is gone. @body is taken when
+ * floating; @fds stay the caller's. Any thread: a packet is whole or not at all. */
 gboolean
-moss_ffi_frame_send (int socket, MossFfiFrameKind kind, guint64 serial, GVariant *body,
-                     const int *fds, guint n_fds, GError **error)
+moss_ffi_frame_send (int socket,
+                     MossFfiFrameKind kind,
+                     guint64 serial,
+                     GVariant *body,
+                     const int *fds,
+                     guint n_fds,
+                     GError **error)
 {
   g_autoptr (GVariant) held = g_variant_ref_sink (body);
   g_autoptr (GVariant) ordered = wire_order (held);
   gsize length = g_variant_get_size (ordered);
   guint8 head[MOSS_FFI_FRAME_HEAD];
-  struct iovec parts[2] = { { head, sizeof head },
-                            { (void *) g_variant_get_data (ordered), length } };
+  struct iovec parts[2]
+      = { { head, sizeof head }, { (void *)g_variant_get_data (ordered), length } };
   struct msghdr message = { .msg_iov = parts, .msg_iovlen = length > 0 ? 2 : 1 };
   Control control;
 
@@ -283,7 +291,8 @@ moss_ffi_frame_send (int socket, MossFfiFrameKind kind, guint64 serial, GVariant
 static void
 collect_fds (struct msghdr *message, MossFfiFrame *frame)
 {
-  for (struct cmsghdr *head = CMSG_FIRSTHDR (message); head; head = CMSG_NXTHDR (message, head))
+  for (struct cmsghdr *head = CMSG_FIRSTHDR (message); head;
+       head = CMSG_NXTHDR (message, head))
     if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
       {
         guint n = (head->cmsg_len - CMSG_LEN (0)) / sizeof (int);
@@ -294,8 +303,9 @@ collect_fds (struct msghdr *message, MossFfiFrame *frame)
       }
 }
 
-/* Takes the next frame; @frame must be empty or cleared. Doesn't wait (%G_IO_ERROR_WOULD_BLOCK);
- * %MOSS_FFI_ERROR_LOST at the end, %MOSS_FFI_ERROR_PROTOCOL for what isn't a frame. */
+/* Takes the next frame; @frame must be empty or cleared. Doesn't wait
+ * (%G_IO_ERROR_WOULD_BLOCK); %MOSS_FFI_ERROR_LOST at the end, %MOSS_FFI_ERROR_PROTOCOL
+ * for what isn't a frame. */
 gboolean
 moss_ffi_frame_receive (int socket, MossFfiFrame *frame, GError **error)
 {
@@ -322,7 +332,8 @@ moss_ffi_frame_receive (int socket, MossFfiFrame *frame, GError **error)
   collect_fds (&message, frame);
   if (length == 0 && frame->n_fds == 0)
     {
-      g_set_error_literal (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST, "The other side hung up");
+      g_set_error_literal (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST,
+                           "The other side hung up");
       return FALSE;
     }
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0

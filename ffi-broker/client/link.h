@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* One call over one connection to a provider: what the client does, and the broker when it
- * measures one. Not a part of the public interface. */
+/* One call over one connection to a provider: what the client does, and the broker when
+ * it measures one. Not a part of the public interface. */
 #pragma once
 
 #include "result.h"
@@ -17,14 +17,16 @@ typedef struct
   GVariant *options;    /* a{sv} or NULL */
   MossFfiBuffer *const *inputs;
   guint n_inputs;
-  guint64 bytes_out;   /* expected; 0 = unknown */
-  gint64 deadline_us;  /* from now; 0 = none */
-  gboolean trusted;    /* both ends trust each other: unsealed memory may be shared */
+  guint64 bytes_out;  /* expected; 0 = unknown */
+  gint64 deadline_us; /* from now; 0 = none */
+  gboolean trusted;   /* both ends trust each other: unsealed memory may be shared */
   MossFfiProgress progress;
   gpointer progress_data;
 } MossFfiRequest;
 
-MossFfiResult *moss_ffi_link_call (int socket, const MossFfiRequest *request,
-                                   GCancellable *cancellable, GError **error);
+MossFfiResult *moss_ffi_link_call (int socket,
+                                   const MossFfiRequest *request,
+                                   GCancellable *cancellable,
+                                   GError **error);
 
 G_END_DECLS

@@ -3,4 +3,7 @@
 #pragma once
 
 #include "buffer.h"
+#include "client.h"
 #include "error.h"
+#include "provider.h"
+#include "result.h"

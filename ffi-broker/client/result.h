@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /**
  * MossFfiResult:
  *
- * What a call gave back: buffers, scalar values, and how it came about. Reference counted;
- * never changes, any thread.
+ * What a call gave back: buffers, scalar values, and how it came about. Reference
+ * counted; never changes, any thread.
  */
 typedef struct _MossFfiResult MossFfiResult;
 

@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The other side of a call: functions by name, callers that the broker introduces, and a
+ * queue to the main context or to threads. */
+#include "provider-private.h"
+
+#include "connect.h"
+
+#include <glib-unix.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct _MossFfiProvider
+{
+  GObject parent_instance;
+  char *id;
+  char *version;
+  char *name;
+  GMutex lock;           /* of functions */
+  GHashTable *functions; /* name → offered */
+  GMainContext *context;
+  GMainLoop *loop;
+  GThreadPool *threads;
+  GHashTable *callers; /* used by context only */
+  guint n_calls;       /* atomic */
+  int broker;
+  gboolean inherited; /* the broker's socket was given to us: with it goes the provider */
+  GSource *broker_source;
+  GSource *retry;
+};
+
+G_DEFINE_FINAL_TYPE (MossFfiProvider, moss_ffi_provider, G_TYPE_OBJECT)
+
+MossFfiOffered *
+moss_ffi_offered_ref (MossFfiOffered *offered)
+{
+  g_atomic_ref_count_inc (&offered->refs);
+  return offered;
+}
+
+void
+moss_ffi_offered_unref (MossFfiOffered *offered)
+{
+  if (!g_atomic_ref_count_dec (&offered->refs))
+    return;
+  if (offered->destroy)
+    offered->destroy (offered->data);
+  g_variant_unref (offered->attributes);
+  g_free (offered->name);
+  g_free (offered->capability);
+  g_free (offered);
+}
+
+static void
+clear_source (GSource **source)
+{
+  if (*source == NULL)
+    return;
+  g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+static void
+drop_caller (gpointer data)
+{
+  MossFfiCaller *caller = data;
+
+  clear_source (&caller->source);
+  moss_ffi_caller_cut (caller);
+  moss_ffi_caller_unref (caller);
+}
+
+static void
+drop_broker (MossFfiProvider *self)
+{
+  clear_source (&self->broker_source);
+  if (self->broker >= 0)
+    close (self->broker);
+  self->broker = -1;
+}
+
+static void
+moss_ffi_provider_dispose (GObject *object)
+{
+  MossFfiProvider *self = MOSS_FFI_PROVIDER (object);
+
+  clear_source (&self->retry);
+  drop_broker (self);
+  g_clear_pointer (&self->callers, g_hash_table_unref);
+  if (self->threads)
+    g_thread_pool_free (g_steal_pointer (&self->threads), FALSE, TRUE);
+  G_OBJECT_CLASS (moss_ffi_provider_parent_class)->dispose (object);
+}
+
+static void
+moss_ffi_provider_finalize (GObject *object)
+{
+  MossFfiProvider *self = MOSS_FFI_PROVIDER (object);
+
+  g_clear_pointer (&self->functions, g_hash_table_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_pointer (&self->loop, g_main_loop_unref);
+  g_mutex_clear (&self->lock);
+  g_free (self->id);
+  g_free (self->version);
+  g_free (self->name);
+  G_OBJECT_CLASS (moss_ffi_provider_parent_class)->finalize (object);
+}
+
+static void
+moss_ffi_provider_class_init (MossFfiProviderClass *class)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (class);
+
+  object_class->dispose = moss_ffi_provider_dispose;
+  object_class->finalize = moss_ffi_provider_finalize;
+}
+
+static void
+moss_ffi_provider_init (MossFfiProvider *self)
+{
+  g_mutex_init (&self->lock);
+  self->broker = -1;
+  self->functions = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
+                                           (GDestroyNotify)moss_ffi_offered_unref);
+  self->callers = g_hash_table_new_full (NULL, NULL, drop_caller, NULL);
+  self->context = g_main_context_ref_thread_default ();
+  self->loop = g_main_loop_new (self->context, FALSE);
+}
+
+/**
+ * moss_ffi_provider_new:
+ * @id: who offers, as "process:myprog"
+ * @version: its version; what is learned about its speed is thrown away with it
+ *
+ * Its callbacks run in the main context that is this thread's default now.
+ *
+ * Returns: (transfer full): a provider without functions
+ */
+MossFfiProvider *
+moss_ffi_provider_new (const char *id, const char *version)
+{
+  MossFfiProvider *self = g_object_new (MOSS_FFI_TYPE_PROVIDER, NULL);
+
+  self->id = g_strdup (id);
+  self->version = g_strdup (version);
+  return self;
+}
+
+/**
+ * moss_ffi_provider_set_name:
+ * @provider: a provider
+ * @name: what people read; before it is attached
+ */
+void
+moss_ffi_provider_set_name (MossFfiProvider *self, const char *name)
+{
+  g_autofree char *old = self->name;
+
+  self->name = g_strdup (name);
+}
+
+static void
+run_in_thread (gpointer invocation, gpointer unused)
+{
+  moss_ffi_invocation_run (invocation);
+}
+
+/**
+ * moss_ffi_provider_set_threads:
+ * @provider: a provider
+ * @threads: how many calls may run at the same time; 0: one after the other in the main
+ * context
+ *
+ * Before the first call.
+ */
+void
+moss_ffi_provider_set_threads (MossFfiProvider *self, guint threads)
+{
+  if (self->threads)
+    g_thread_pool_free (g_steal_pointer (&self->threads), FALSE, TRUE);
+  if (threads > 0)
+    self->threads = g_thread_pool_new (run_in_thread, NULL, threads, FALSE, NULL);
+}
+
+/**
+ * moss_ffi_provider_get_n_calls:
+ * @provider: a provider
+ *
+ * Returns: how many calls are under way. Any thread.
+ */
+guint
+moss_ffi_provider_get_n_calls (MossFfiProvider *self)
+{
+  return __atomic_load_n (&self->n_calls, __ATOMIC_RELAXED);
+}
+
+/* --- calls
+ * ----------------------------------------------------------------------------------- */
+
+static MossFfiOffered *
+find (MossFfiProvider *self, const char *name, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  MossFfiOffered *offered = g_hash_table_lookup (self->functions, name);
+
+  if (offered != NULL)
+    return moss_ffi_offered_ref (offered);
+  g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_NOT_OFFERED, "%s doesn't offer “%s”",
+               self->id, name);
+  return NULL;
+}
+
+static gboolean
+start (MossFfiProvider *self, MossFfiCaller *caller, MossFfiFrame *frame, GError **error)
+{
+  g_autoptr (MossFfiInvocation) call = moss_ffi_invocation_new (caller, frame, error);
+  MossFfiOffered *offered;
+
+  if (call == NULL)
+    return FALSE;
+  offered = find (self, moss_ffi_invocation_get_function (call), error);
+  if (offered == NULL)
+    return FALSE;
+  moss_ffi_invocation_set_offered (call, offered);
+  moss_ffi_offered_unref (offered);
+  if (self->threads)
+    g_thread_pool_push (self->threads, g_steal_pointer (&call), NULL);
+  else
+    moss_ffi_invocation_run (g_steal_pointer (&call));
+  return TRUE;
+}
+
+/* FALSE: this caller isn't listened to any more. */
+static gboolean
+handle (MossFfiProvider *self, MossFfiCaller *caller, MossFfiFrame *frame)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (frame->kind == MOSS_FFI_FRAME_CANCEL)
+    moss_ffi_caller_cancel (caller, frame->serial);
+  else if (frame->kind != MOSS_FFI_FRAME_CALL)
+    return FALSE;
+  else if (!start (self, caller, frame, &error))
+    moss_ffi_caller_send_error (caller, frame->serial, error);
+  return !g_error_matches (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_PROTOCOL);
+}
+
+typedef struct
+{
+  MossFfiProvider *provider; /* outlives the source */
+  MossFfiCaller *caller;
+} Ear;
+
+static gboolean
+on_caller_readable (int fd, GIOCondition condition, gpointer data)
+{
+  Ear *ear = data;
+  g_autoptr (MossFfiProvider) self = g_object_ref (ear->provider);
+  g_autoptr (GError) error = NULL;
+  g_auto (MossFfiFrame) frame = { 0 };
+  g_autoptr (MossFfiCaller) caller = moss_ffi_caller_ref (ear->caller);
+
+  if (moss_ffi_frame_receive (fd, &frame, &error))
+    {
+      if (handle (self, caller, &frame) || self->callers == NULL)
+        return G_SOURCE_CONTINUE;
+    }
+  else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    return G_SOURCE_CONTINUE;
+  else if (g_error_matches (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_PROTOCOL))
+    moss_ffi_caller_send_error (caller, 0, error);
+  g_hash_table_remove (self->callers, caller);
+  return G_SOURCE_REMOVE;
+}
+
+static GSource *
+watch (MossFfiProvider *self,
+       int fd,
+       GUnixFDSourceFunc func,
+       gpointer data,
+       GDestroyNotify destroy)
+{
+  GSource *source = g_unix_fd_source_new (fd, G_IO_IN);
+
+  g_source_set_callback (source, G_SOURCE_FUNC (func), data, destroy);
+  g_source_attach (source, self->context);
+  return source;
+}
+
+/**
+ * moss_ffi_provider_add_caller:
+ * @provider: a provider
+ * @fd: a SOCK_SEQPACKET socket that somebody will send calls on; taken
+ * @trusted: whether its buffers may be used although it could still change them
+ *
+ * What the broker does for every caller it introduces. In the thread of the provider's
+ * main context, or before that runs.
+ */
+void
+moss_ffi_provider_add_caller (MossFfiProvider *self, int fd, gboolean trusted)
+{
+  MossFfiCaller *caller = moss_ffi_caller_new (fd, trusted);
+  Ear *ear = g_new (Ear, 1);
+
+  caller->n_calls = &self->n_calls;
+  *ear = (Ear){ self, caller };
+  g_hash_table_add (self->callers, caller);
+  caller->source = watch (self, fd, on_caller_readable, ear, g_free);
+}
+
+/* --- the broker
+ * ------------------------------------------------------------------------- */
+
+static GVariant *
+about_us (MossFfiProvider *self)
+{
+  GVariantDict about;
+
+  g_variant_dict_init (&about, NULL);
+  g_variant_dict_insert (&about, "id", "s", self->id);
+  g_variant_dict_insert (&about, "version", "s", self->version);
+  g_variant_dict_insert (&about, "kind", "s", "local");
+  if (self->name)
+    g_variant_dict_insert (&about, "name", "s", self->name);
+  return g_variant_dict_end (&about);
+}
+
+static GVariant *
+about_offer (MossFfiOffered *offered)
+{
+  GVariantDict about;
+
+  g_variant_dict_init (&about, offered->attributes);
+  g_variant_dict_insert (&about, "capability", "s", offered->capability);
+  g_variant_dict_insert (&about, "function", "s", offered->name);
+  return g_variant_dict_end (&about);
+}
+
+/* As many as go into one frame; each frame adds to what the same connection announced. */
+static gboolean
+announce (MossFfiProvider *self, GPtrArray *list, GError **error)
+{
+  for (guint i = 0; i < list->len;)
+    {
+      GVariantBuilder offers;
+      gsize size = 0;
+
+      g_variant_builder_init (&offers, G_VARIANT_TYPE ("aa{sv}"));
+      for (; i < list->len && size < MOSS_FFI_FRAME_MAX / 2; i++)
+        {
+          GVariant *about = about_offer (list->pdata[i]);
+
+          size += g_variant_get_size (about) + 16;
+          g_variant_builder_add_value (&offers, about);
+        }
+      if (!moss_ffi_frame_send (
+              self->broker, MOSS_FFI_FRAME_ANNOUNCE, i,
+              g_variant_new ("(@a{sv}aa{sv})", about_us (self), &offers), NULL, 0, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+announce_all (MossFfiProvider *self, GError **error)
+{
+  g_autoptr (GPtrArray) list
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)moss_ffi_offered_unref);
+  GHashTableIter iter;
+  gpointer offered;
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->functions);
+  while (g_hash_table_iter_next (&iter, NULL, &offered))
+    g_ptr_array_add (list, moss_ffi_offered_ref (offered));
+  g_mutex_unlock (&self->lock);
+  return announce (self, list, error);
+}
+
+static void
+take_caller (MossFfiProvider *self, MossFfiFrame *frame)
+{
+  g_autoptr (GVariant) about = g_variant_get_child_value (frame->body, 0);
+  gboolean trusted = FALSE;
+  int fd = moss_ffi_frame_take_fd (frame, 0);
+
+  g_variant_lookup (about, "trusted", "b", &trusted);
+  if (fd >= 0)
+    moss_ffi_provider_add_caller (self, fd, trusted);
+}
+
+static gboolean connect_again (gpointer data);
+
+static void
+on_broker_gone (MossFfiProvider *self)
+{
+  drop_broker (self);
+  if (self->inherited)
+    {
+      g_main_loop_quit (self->loop);
+      return;
+    }
+  clear_source (&self->retry);
+  self->retry = g_timeout_source_new (500);
+  g_source_set_callback (self->retry, connect_again, self, NULL);
+  g_source_attach (self->retry, self->context);
+}
+
+static void
+handle_broker (MossFfiProvider *self, MossFfiFrame *frame)
+{
+  if (frame->kind == MOSS_FFI_FRAME_CALLER)
+    take_caller (self, frame);
+  else if (frame->kind == MOSS_FFI_FRAME_ERROR)
+    {
+      const char *name, *sentence;
+
+      g_variant_get (frame->body, "(&s&s)", &name, &sentence);
+      g_message ("The function broker refuses an offer of %s: %s", self->id, sentence);
+    }
+}
+
+static gboolean
+on_broker_readable (int fd, GIOCondition condition, gpointer data)
+{
+  g_autoptr (MossFfiProvider) self = g_object_ref (MOSS_FFI_PROVIDER (data));
+  g_autoptr (GError) error = NULL;
+  g_auto (MossFfiFrame) frame = { 0 };
+
+  if (moss_ffi_frame_receive (fd, &frame, &error))
+    {
+      handle_broker (self, &frame);
+      return G_SOURCE_CONTINUE;
+    }
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    return G_SOURCE_CONTINUE;
+  on_broker_gone (self);
+  return G_SOURCE_REMOVE;
+}
+
+#define ANSWER_US (10 * G_USEC_PER_SEC)
+
+/* The first answer is waited for, so that who attaches learns what is wrong with an
+ * offer. */
+static gboolean
+await_announced (MossFfiProvider *self, GError **error)
+{
+  gint64 until = g_get_monotonic_time () + ANSWER_US;
+
+  for (;;)
+    {
+      g_auto (MossFfiFrame) frame = { 0 };
+
+      if (!moss_ffi_await_frame (self->broker, until, &frame, error))
+        return FALSE;
+      if (frame.kind == MOSS_FFI_FRAME_ANNOUNCED)
+        return TRUE;
+      if (frame.kind == MOSS_FFI_FRAME_ERROR)
+        {
+          const char *name, *sentence;
+
+          g_variant_get (frame.body, "(&s&s)", &name, &sentence);
+          g_propagate_error (error, moss_ffi_error_from_name (name, sentence));
+          return FALSE;
+        }
+      handle_broker (self, &frame);
+    }
+}
+
+static gboolean
+join (MossFfiProvider *self, int fd, GError **error)
+{
+  self->broker = fd;
+  if (!announce_all (self, error)
+      || (g_hash_table_size (self->functions) > 0 && !await_announced (self, error)))
+    {
+      drop_broker (self);
+      return FALSE;
+    }
+  self->broker_source = watch (self, fd, on_broker_readable, self, NULL);
+  return TRUE;
+}
+
+static gboolean
+connect_again (gpointer data)
+{
+  MossFfiProvider *self = data;
+  int fd = moss_ffi_connect (NULL);
+
+  if (fd < 0 || !join (self, fd, NULL))
+    return G_SOURCE_CONTINUE;
+  clear_source (&self->retry);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * moss_ffi_provider_add_broker:
+ * @provider: a provider
+ * @fd: a socket whose other end the broker has; taken
+ * @error: where to say why not
+ *
+ * For who is started by the broker: announces there, and moss_ffi_provider_run() comes
+ * back when the broker hangs up.
+ *
+ * Returns: %FALSE when the broker refuses
+ */
+gboolean
+moss_ffi_provider_add_broker (MossFfiProvider *self, int fd, GError **error)
+{
+  self->inherited = TRUE;
+  return join (self, fd, error);
+}
+
+/**
+ * moss_ffi_provider_attach:
+ * @provider: a provider
+ * @error: where to say why not
+ *
+ * Announces its functions to the broker, which is started when it isn't running. They are
+ * called while the main context runs that was the thread's default when it was made. When
+ * the broker is restarted they are announced again.
+ *
+ * Returns: %FALSE when there is no broker or it refuses
+ */
+gboolean
+moss_ffi_provider_attach (MossFfiProvider *self, GError **error)
+{
+  int fd;
+
+  if (self->broker >= 0)
+    return TRUE;
+  fd = moss_ffi_connect (error);
+  return fd >= 0 && join (self, fd, error);
+}
+
+/**
+ * moss_ffi_provider_run:
+ * @provider: a provider
+ * @error: where to say why not
+ *
+ * moss_ffi_provider_attach(), then runs the main loop until moss_ffi_provider_quit().
+ *
+ * Returns: %FALSE when there is no broker or it refuses
+ */
+gboolean
+moss_ffi_provider_run (MossFfiProvider *self, GError **error)
+{
+  if (!moss_ffi_provider_attach (self, error))
+    return FALSE;
+  g_main_loop_run (self->loop);
+  return TRUE;
+}
+
+/**
+ * moss_ffi_provider_quit:
+ * @provider: a provider
+ *
+ * Ends moss_ffi_provider_run(). Any thread.
+ */
+void
+moss_ffi_provider_quit (MossFfiProvider *self)
+{
+  g_main_loop_quit (self->loop);
+}
+
+static MossFfiOffered *
+offered_new (const char *capability,
+             GVariant *attributes,
+             MossFfiFunction function,
+             gpointer user_data,
+             GDestroyNotify destroy)
+{
+  MossFfiOffered *offered = g_new0 (MossFfiOffered, 1);
+
+  g_atomic_ref_count_init (&offered->refs);
+  offered->capability = g_strdup (capability);
+  offered->attributes = g_variant_ref_sink (attributes);
+  if (!g_variant_lookup (attributes, "function", "s", &offered->name))
+    offered->name = g_strdup (capability);
+  offered->run = function;
+  offered->data = user_data;
+  offered->destroy = destroy;
+  return offered;
+}
+
+/**
+ * moss_ffi_provider_add:
+ * @provider: a provider
+ * @capability: what the function does, as "transform reverse(text/plain) -> text/plain"
+ * @attributes: (nullable): an a{sv}: "pure" b, "lossy" b, "quality" s, "licence" s, …
+ * @function: (scope notified) (closure user_data) (destroy destroy): what is called
+ * @user_data: for @function
+ * @destroy: (nullable): frees @user_data
+ * @error: where to say why not
+ *
+ * A pure function's result depends on nothing but its inputs, and it changes nothing:
+ * such a call may be repeated elsewhere when its provider dies.
+ *
+ * Returns: %FALSE when it is offered already, or the broker is gone
+ */
+gboolean
+moss_ffi_provider_add (MossFfiProvider *self,
+                       const char *capability,
+                       GVariant *attributes,
+                       MossFfiFunction function,
+                       gpointer user_data,
+                       GDestroyNotify destroy,
+                       GError **error)
+{
+  GVariant *own
+      = attributes ? attributes : g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0);
+  g_autoptr (GPtrArray) list = g_ptr_array_new ();
+  MossFfiOffered *offered = offered_new (capability, own, function, user_data, destroy);
+
+  g_mutex_lock (&self->lock);
+  if (g_hash_table_contains (self->functions, offered->name))
+    {
+      g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_INVALID,
+                   "%s offers “%s” already", self->id, offered->name);
+      g_mutex_unlock (&self->lock);
+      moss_ffi_offered_unref (offered);
+      return FALSE;
+    }
+  g_hash_table_insert (self->functions, offered->name, offered);
+  g_mutex_unlock (&self->lock);
+  g_ptr_array_add (list, offered);
+  return self->broker < 0 || announce (self, list, error);
+}
