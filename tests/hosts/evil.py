@@ -8,7 +8,7 @@ evil.py LISTEN PORT REAL-PORT MODE-FILE; the file holds one word, read at each r
   withhold          has taken everything and gives nothing back
   slow              answers a byte at a time
   old               shows the first cell it ever had
-  split DEVICE      shows the device with this fingerprint the first cell, the others the newest
+  split DEVICE      shows the device with this fingerprint the cell of now, the others the newest
 """
 import base64
 import http.client
@@ -19,6 +19,7 @@ import time
 
 LISTEN, PORT, REAL, MODE_FILE = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 cells = []
+frozen = []
 
 
 def mode():
@@ -66,6 +67,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         is_cell = self.path.startswith("/cell/")
         wants_old = word == "old" or (word == "split" and
                                       asking_device(self.headers.get("Authorization", "")) == device)
+        if word != "split":
+            frozen[:] = []
+        elif not frozen:
+            frozen[:] = cells[-1:]
         lies = is_cell and self.command == "GET" and wants_old and cells
         answer, body = self.pass_on(("if-none-match", "prefer") if lies else ())
         status = answer.status
@@ -75,7 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if body not in cells:
                 cells.append(body)
             if lies:
-                body = cells[0]
+                body = frozen[0] if word == "split" else cells[0]
         if self.path.endswith("/fetch") and status == 200:
             body = self.spoil(word, body)
         if self.path.endswith("/missing") and word == "withhold":
