@@ -157,6 +157,57 @@ def test_saved_here_read_there(world):
     assert statistics.median(times) < 2000
 
 
+def latest(device):
+    """What a person is told of the latest changes: name → what became of it."""
+    found = re.findall(r"'/net/[^']*/([^/']+)', '(\w+)', int64|\('/net/[^']*/([^/']+)', '(\w+)', \d+",
+                       device.call(*FILES, "org.moss.Files1.Status"))
+    return {one or other: what or what_other for one, what, other, what_other in found}
+
+
+def test_what_went_and_came_is_told(world):
+    desktop, laptop, tablet = world.devices
+    try:
+        for device in (laptop, tablet):
+            world.lab.cut(device.name)
+        world.lab.cut("host")
+        write(desktop, "told.txt", "told")
+        hosts.wait_until("saved", lambda: latest(desktop).get("told.txt") == "saved", 5)
+    finally:
+        for name in ("laptop", "tablet", "host"):
+            world.lab.restore(name)
+    hosts.wait_until(f"it went out: {latest(desktop)}", lambda: latest(desktop).get("told.txt") == "sent", 60)
+    hosts.wait_until(f"it came: {latest(laptop)}", lambda: latest(laptop).get("told.txt") == "came", 30)
+    laptop.run(["rm", HOME + "/told.txt"])
+    hosts.wait_until("it was removed", lambda: latest(desktop).get("told.txt") == "removed", 30)
+    assert "told.txt was removed" in desktop.moss("net", "status")
+
+
+def test_nothing_waits_for_who_is_unplugged(world):
+    """A file dialog lists, looks at, and asks about what it knows, and no cable is needed for that."""
+    desktop, laptop, tablet = world.devices
+    folder = HOME + "/schemas-there"
+    desktop.run(["sh", "-c", f"mkdir {folder}; for i in 1 2 3 4 5 6 7 8; do echo $i >{folder}/$i; done"])
+    hosts.wait_until("all is there", lambda: os.path.isdir(laptop.path(folder)) and
+                     len(os.listdir(laptop.path(folder))) == 8, 20)
+    try:
+        for name in ("desktop", "tablet", "host"):
+            world.lab.cut(name)
+        begin = time.monotonic()
+        for name in os.listdir(laptop.path(folder)):
+            path = laptop.path(folder + "/" + name)
+            os.stat(path)
+            assert os.getxattr(path, "user.moss.state") in (b"here", b"elsewhere", b"partly")
+        os.statvfs(laptop.path(folder))
+        laptop.call(*FILES, "org.moss.Files1.Info", f"['{folder}/1']")
+        spent = time.monotonic() - begin
+        print(f"# with all others unplugged it took {spent * 1000:.0f} ms")
+        assert spent < 1
+    finally:
+        for name in ("desktop", "tablet", "host"):
+            world.lab.restore(name)
+    world.wait_synced(90)
+
+
 def test_a_tree_is_copied(world):
     desktop, laptop, _ = world.devices
     desktop.run(["sh", "-c", f"cp -r /usr/share/glib-2.0/schemas {HOME}/tree"
@@ -321,6 +372,24 @@ def test_a_host_that_goes_back(world):
         hosts.wait_until("it is named", lambda: "has shown" in world.status(desktop), 60)
         wait_read(laptop, "newest.txt", b"newest")
         assert world.host_state(desktop) == "refused"
+    finally:
+        world.lie("honest")
+
+
+def test_a_host_that_shows_two_views(world):
+    """To one device the newest, to the other what was: found out as the devices tell each other."""
+    desktop, laptop, _ = world.devices
+    write(desktop, "views.txt", "one view")
+    world.wait_synced(90)
+    try:
+        world.lie("split " + laptop.moss("device", "id").split()[0])
+        write(desktop, "views.txt", "another view")
+        hosts.wait_until("the laptop names it", lambda: "but has taken" in world.status(laptop), 60)
+        wait_read(laptop, "views.txt", b"another view")
+        entry = world.host_entry(laptop)
+        assert entry["state"] == "refused" and entry["url"] == URL and "desktop" in entry["reason"], entry
+        assert URL in laptop.moss("net", "status")
+        assert world.host_state(desktop) == "linked", "it told the desktop no lie"
     finally:
         world.lie("honest")
 
