@@ -149,11 +149,11 @@ class Lab:
     def restore(self, name):
         self._in_switch("ip", "link", "set", name, "master", "br0")
 
-    def limit(self, name, rate):
+    def limit(self, name, rate, burst="256k"):
         """Bandwidth towards a machine, such as "100mbit"; "" lifts it."""
         if rate:
             self._in_switch("tc", "qdisc", "replace", "dev", name, "root", "tbf", "rate", rate,
-                            "burst", "256k", "latency", "200ms")
+                            "burst", burst, "latency", "200ms")
         else:
             self._in_switch("tc", "qdisc", "del", "dev", name, "root")
 
