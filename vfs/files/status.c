@@ -278,10 +278,14 @@ moss_files_latest_line (const char *path, const char *what)
   if (strcmp (what, "came") == 0)
     /* Translators: a file that came from another device */
     return g_strdup_printf (_ ("%s came"), name);
+  if (strcmp (what, "sent") == 0)
+    /* Translators: a file that was saved here and is on another device or host by now */
+    return g_strdup_printf (_ ("%s went out"), name);
   if (strcmp (what, "removed") == 0)
     return g_strdup_printf (_ ("%s was removed"), name);
   if (strcmp (what, "conflict") == 0)
     return g_strdup_printf (_ ("%s has two versions"), name);
+  /* Translators: and is on this device alone so far */
   return g_strdup_printf (_ ("%s was saved"), name);
 }
 

@@ -180,6 +180,24 @@ on_create (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
     reply_create (request, &attr, &out);
 }
 
+static guint64
+version_of (MossMount *mount, guint64 ino)
+{
+  MossTreeAttr attr;
+
+  return moss_tree_getattr (mount->tree, ino, &attr) == 0 ? attr.version : 0;
+}
+
+static void
+release_written (MossMount *mount, guint64 ino, int flags)
+{
+  guint64 before = version_of (mount, ino);
+
+  moss_tree_release (mount->tree, ino, flags);
+  if (version_of (mount, ino) != before)
+    mount->hooks.saved (ino, mount->user_data);
+}
+
 static void
 close_handle (MossMount *mount, guint64 number)
 {
@@ -189,7 +207,10 @@ close_handle (MossMount *mount, guint64 number)
     return;
   if (mount->backing != NULL)
     backing_close (mount, to_ino (handle.node), handle.backing, handle.flags);
-  moss_tree_release (mount->tree, to_ino (handle.node), handle.flags);
+  if (is_written (handle.flags) && mount->hooks.saved != NULL)
+    release_written (mount, to_ino (handle.node), handle.flags);
+  else
+    moss_tree_release (mount->tree, to_ino (handle.node), handle.flags);
 }
 
 static void

@@ -30,6 +30,8 @@ typedef struct
   /* Lets the kernel read a file in place of asking us: an id, or -1 (sandboxd's OpenBacking). */
   int (*open_backing) (int connection, int file, gpointer user_data);
   void (*close_backing) (int connection, int id, gpointer user_data);
+  /* A program closed a file that it had changed. */
+  void (*saved) (guint64 ino, gpointer user_data);
   /* On how many hosts this version is; who holds the lease ("" when nobody; (transfer full)) until
    * when (µs since 1970; 0: on this device alone). */
   guint (*count_hosts) (const MossTreeInfo *info, gpointer user_data);

@@ -139,6 +139,8 @@ on_changed (const MossTreeChange *changes, gsize count, gpointer data)
     moss_mount_changed (home->mount, changes, count);
   g_mutex_unlock (&home->lock);
   files_tree_changed (data, changes, count);
+  if (home->sync.changed != NULL)
+    home->sync.changed (changes, count, data);
 }
 
 void
@@ -599,6 +601,7 @@ home_set_sync (Netd *netd, const HomeSync *sync)
 
   home->sync = *sync;
   home->hooks.count_hosts = sync->count_hosts;
+  home->hooks.saved = sync->saved;
   home->hooks.get_lease = sync->get_lease;
   home->hooks.want_lease = sync->want_lease;
   home->hooks.need_lease = sync->need_lease;

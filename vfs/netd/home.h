@@ -19,7 +19,9 @@ typedef struct
   /* As in MossTreeCallbacks. */
   gboolean (*fetch) (const MossId *ids, gsize count, gpointer netd, GError **error);
   void (*committed) (const MossTreeRoot *root, GBytes *record, gpointer netd);
+  void (*changed) (const MossTreeChange *changes, gsize count, gpointer netd);
   /* As in MossMountHooks. */
+  void (*saved) (guint64 ino, gpointer netd);
   guint (*count_hosts) (const MossTreeInfo *info, gpointer netd);
   char *(*get_lease) (guint64 ino, gint64 *end_us, gpointer netd);
   MossMountLease (*want_lease) (guint64 ino, gboolean write, gboolean again, gpointer netd);

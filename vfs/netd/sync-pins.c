@@ -88,6 +88,7 @@ keep_whole (Sync *sync, MossTree *tree, guint64 ino, guint depth)
 typedef struct
 {
   Sync *sync;
+  guint64 ino;
   char *path;
   char *sender;
 } Arrived;
@@ -98,7 +99,7 @@ on_arrived (gpointer data)
   Arrived *arrived = data;
 
   moss_dbus_files1_emit_received (arrived->sync->netd->files, arrived->path, arrived->sender);
-  sync_note_latest (arrived->sync->netd, arrived->path, "came");
+  sync_note_came (arrived->sync->netd, arrived->ino);
   g_free (arrived->path);
   g_free (arrived->sender);
   g_free (arrived);
@@ -115,6 +116,7 @@ announce (Sync *sync, MossTree *tree, const Pin *pin)
     return;
   arrived = g_new0 (Arrived, 1);
   arrived->sync = sync;
+  arrived->ino = pin->ino;
   arrived->path = g_steal_pointer (&path);
   arrived->sender = g_strdup (pin->sender);
   g_idle_add (on_arrived, arrived);

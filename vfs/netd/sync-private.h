@@ -65,8 +65,9 @@ typedef struct
 
 typedef struct
 {
+  guint64 ino; /* 0: it is gone, and was at @path */
   char *path;
-  char what[12];
+  const char *what; /* "saved" | "came" | "removed" */
   gint64 time_us;
 } Latest;
 
@@ -119,6 +120,9 @@ void sync_blame (Sync *sync, const char *source, const char *format, ...) G_GNUC
 void sync_forgive (Sync *sync, const char *source);
 char *sync_path_of (Sync *sync, MossTree *tree, guint64 ino);
 char *sync_device_name (Sync *sync, const guint8 *device);
+
+/* sync-latest.c: a(ssx), (transfer full); without the lock */
+GVariant *sync_latest (Sync *sync);
 
 /* sync-merge.c */
 void sync_merge_start (Sync *sync);

@@ -140,21 +140,6 @@ reason (Sync *sync, const char *state)
   return g_strdup ("");
 }
 
-static void
-add_latest (Sync *sync, GVariantDict *dict)
-{
-  GVariantBuilder list;
-
-  g_variant_builder_init (&list, G_VARIANT_TYPE ("a(ssx)"));
-  for (GList *l = sync->latest.head; l != NULL; l = l->next)
-    {
-      Latest *latest = l->data;
-
-      g_variant_builder_add (&list, "(ssx)", latest->path, latest->what, latest->time_us);
-    }
-  g_variant_dict_insert_value (dict, "latest", g_variant_builder_end (&list));
-}
-
 static guint
 count_conflicts (Sync *sync)
 {
@@ -172,6 +157,7 @@ sync_status (Netd *netd)
 {
   Sync *sync = netd->sync;
   guint conflicts = count_conflicts (sync);
+  g_autoptr (GVariant) latest = sync_latest (sync);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&sync->lock);
   Census census = count_hosts (sync);
   guint behind = devices_behind (sync);
@@ -194,7 +180,7 @@ sync_status (Netd *netd)
   g_variant_dict_insert (&dict, "conflicts", "u", conflicts);
   g_variant_dict_insert (&dict, "devices-behind", "u", behind);
   add_hosts (sync, &dict);
-  add_latest (sync, &dict);
+  g_variant_dict_insert_value (&dict, "latest", latest);
   return g_variant_dict_end (&dict);
 }
 

@@ -18,7 +18,6 @@
 
 enum
 {
-  LATEST_MAX = 10,
   ANNOUNCE_MS = 250,
 };
 
@@ -232,40 +231,6 @@ sync_pause (Netd *netd, gboolean paused)
   g_cond_broadcast (&netd->sync->changed);
   g_mutex_unlock (&netd->sync->lock);
   sync_status_changed (netd->sync);
-}
-
-static void
-latest_free (gpointer data)
-{
-  Latest *latest = data;
-
-  g_free (latest->path);
-  g_free (latest);
-}
-
-/* Any thread. A file that is saved again and again stands there once. */
-void
-sync_note_latest (Netd *netd, const char *path, const char *what)
-{
-  Sync *sync = netd->sync;
-  Latest *latest = g_new0 (Latest, 1);
-
-  latest->path = g_strdup (path);
-  g_strlcpy (latest->what, what, sizeof latest->what);
-  latest->time_us = g_get_real_time ();
-  g_mutex_lock (&sync->lock);
-  for (GList *l = sync->latest.head; l != NULL; l = l->next)
-    if (g_str_equal (((Latest *) l->data)->path, path))
-      {
-        latest_free (l->data);
-        g_queue_delete_link (&sync->latest, l);
-        break;
-      }
-  g_queue_push_head (&sync->latest, latest);
-  if (sync->latest.length > LATEST_MAX)
-    latest_free (g_queue_pop_tail (&sync->latest));
-  g_mutex_unlock (&sync->lock);
-  sync_status_changed (sync);
 }
 
 /* --- starting and stopping --- */

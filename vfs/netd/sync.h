@@ -40,8 +40,10 @@ void sync_export (Netd *netd);
 /* files.c, main context. */
 GVariant *sync_status (Netd *netd);
 void sync_pause (Netd *netd, gboolean paused);
-/* "saved" | "came" | "removed" | "conflict" */
-void sync_note_latest (Netd *netd, const char *path, const char *what);
+/* sync-latest.c, any thread */
+void sync_note_came (Netd *netd, guint64 ino);
+void sync_note_saved (guint64 ino, gpointer netd);
+void sync_note_changes (const MossTreeChange *changes, gsize count, gpointer netd);
 
 /* agent-sign.c: any thread, waits for the agent. */
 GBytes *agent_sign (Netd *netd,
