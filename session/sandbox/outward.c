@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* Sockets that lead out of a sandbox, found from outside. The kernel's table of Unix sockets
- * (sock_diag(7)) tells each one's peer; a peer that stands in no table of the same network namespace
- * is elsewhere. The table is not read at one instant, so what is found must be found twice. */
+ * (sock_diag(7)) tells each one's peer; a peer that stands in no table of the same namespace is
+ * elsewhere. The table is not read at one instant, so what is found must be found twice. */
 
 #include "outward.h"
 #include "fds.h"
