@@ -3,10 +3,14 @@
 untar, criu restore of the same process tree, by hand and with nothing sent ahead.
 
 It favours the baseline where it can: the copy is one on this computer's disk, not over a link."""
+import ctypes
 import filecmp
 import os
 import shutil
 import signal
+import socket
+import stat
+import subprocess
 import sys
 import time
 
@@ -16,6 +20,8 @@ import hosts  # noqa: E402
 
 OPTIONS = ["--tcp-close", "--file-locks", "--link-remap", "--ghost-limit", "268435456",
            "--network-lock", "skip", "--manage-cgroups=ignore", "-v2"]
+LIBC = ctypes.CDLL(None)
+SYS_PIDFD_GETFD = 438
 OVERLAY = "lowerdir=/run/moss/private/base:/,index=on,nfs_export=on"
 
 
@@ -51,6 +57,34 @@ def mapped_and_different(source, target):
             or not filecmp.cmp(source.path(path), target.path(path), shallow=False)]
 
 
+def inner_sockets(pid):
+    """Inodes of the Unix sockets that a sandbox's own network namespace knows with both ends."""
+    table = subprocess.run(["nsenter", "-t", str(pid), "-n", "ss", "-xaH"], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout
+    ends = [(row[5], row[7]) for row in map(str.split, table.splitlines()) if len(row) > 7]
+    own = {inode for inode, _ in ends}
+    return {int(inode) for inode, peer in ends if peer == "0" or peer in own}
+
+
+def cut_off(init):
+    """Ends moss-init's connections to the session, which CRIU by itself can't move. Returns how many
+    there were."""
+    inner, ended = inner_sockets(init), 0
+    pidfd = os.pidfd_open(init)
+    for number in os.listdir(f"/proc/{init}/fd"):
+        fd = LIBC.syscall(SYS_PIDFD_GETFD, pidfd, int(number), 0)
+        if fd < 0:
+            continue  # moss-init closed it just now
+        status = os.fstat(fd)
+        if stat.S_ISSOCK(status.st_mode) and status.st_ino not in inner:
+            with socket.socket(fileno=os.dup(fd)) as one:
+                one.shutdown(socket.SHUT_RDWR)
+            ended += 1
+        os.close(fd)
+    os.close(pidfd)
+    return ended
+
+
 def move(source, target):
     """Moves the only sandbox of a machine and kills it there. Returns (seconds frozen, bytes of the
     archives). The processes are frozen from the first command to the last."""
@@ -62,7 +96,9 @@ def move(source, target):
         machine.root_run(["mkdir", "-p", "/var/tmp/plain", "/var/tmp/upper", "/var/tmp/work",
                           "/mnt/plain"])
     # Nobody is to clear away the files of what seems to have ended.
-    source.kill("moss-sandboxd", signal.SIGSTOP)
+    for program in ("moss-session", "moss-sandboxd"):
+        source.kill(program, signal.SIGSTOP)
+    hosts.wait_until("nothing leads out", lambda: not cut_off(init), 5, pause=0.02)
     began = time.monotonic()
     criu = [source.libexec("criu")]
     source.root_run(criu + ["dump", "-t", str(inner), "-D", "/var/tmp/plain", "-o", "dump.log"] + OPTIONS)
@@ -74,7 +110,8 @@ def move(source, target):
     for name in ("images.tar", "upper.tar", "files.tar"):
         size += os.path.getsize(source.path("/var/tmp/" + name))
         shutil.copy(source.path("/var/tmp/" + name), target.path("/var/tmp/" + name))
-    source.kill("moss-sandboxd", signal.SIGCONT)
+    for program in ("moss-sandboxd", "moss-session"):
+        source.kill(program, signal.SIGCONT)
     target.root_run(["tar", "-C", "/var/tmp", "-xf", "/var/tmp/images.tar"])
     target.root_run(["tar", "-C", "/var/tmp/upper", "--xattrs", "--xattrs-include=*", "-xpf",
                      "/var/tmp/upper.tar"])
