@@ -187,12 +187,12 @@ finish (Canaries *canaries)
 }
 
 static void
-give_reason (Canaries *canaries, const char *format, const char *why)
+give_reason (Canaries *canaries, const char *why)
 {
   Offer *offer = canaries->offer;
 
   g_free (offer->reason);
-  offer->reason = g_strdup_printf (format, why);
+  offer->reason = g_strdup (why);
   g_debug ("%s of %s: %s", offer->text, offer->provider->name, offer->reason);
 }
 
@@ -202,7 +202,7 @@ wrong (Canaries *canaries, const char *what)
   Offer *offer = canaries->offer;
 
   /* canaries_forget() would end the try that this is about. */
-  give_reason (canaries, "%s", what);
+  give_reason (canaries, what);
   offer->wrong++;
 }
 
@@ -247,7 +247,7 @@ on_timeout (gpointer user_data)
   canaries->timeout = 0;
   if (canaries->sent_us != 0)
     learn_canary (offer, canaries->bytes_in, 0, took_us, TRUE);
-  give_reason (canaries, "%s", "it took more than three times as long as the best");
+  give_reason (canaries, "it took more than three times as long as the best");
   if (offer->provider->worker != NULL)
     worker_given_up (offer->provider->worker);
   finish (canaries);
@@ -345,9 +345,11 @@ static void
 on_error (Canaries *canaries, MossFfiFrame *frame)
 {
   const char *name, *sentence;
+  g_autofree char *why = NULL;
 
   g_variant_get (frame->body, "(&s&s)", &name, &sentence);
-  give_reason (canaries, "it could not be measured: %s", sentence);
+  why = g_strdup_printf ("it could not be measured: %s", sentence);
+  give_reason (canaries, why);
   finish (canaries);
 }
 
@@ -491,7 +493,7 @@ send_call (Canaries *canaries, GPtrArray *inputs, GVariant *options)
 
   if (wire == NULL)
     {
-      give_reason (canaries, "%s", error->message);
+      give_reason (canaries, error->message);
       return FALSE;
     }
   canaries->sent_us = g_get_monotonic_time ();
@@ -516,14 +518,14 @@ call (Canaries *canaries)
   if (inputs == NULL)
     {
       if (canaries->size == 0)
-        give_reason (canaries, "%s", "there is no input yet to measure it with");
+        give_reason (canaries, "there is no input yet to measure it with");
       next_size (canaries);
       return;
     }
   options = guess_options (offer, first);
   if (options == NULL)
     {
-      give_reason (canaries, "%s", "it has an option that nobody can guess");
+      give_reason (canaries, "it has an option that nobody can guess");
       finish (canaries);
       return;
     }
@@ -547,7 +549,7 @@ on_connected (int socket, const GError *error, gpointer user_data)
     }
   if (canaries != NULL && canaries->offer != NULL && canaries->conn == NULL)
     {
-      give_reason (canaries, "%s", error->message);
+      give_reason (canaries, error->message);
       finish (canaries);
     }
   if (socket >= 0)

@@ -199,7 +199,8 @@ describe_step (Broker *broker, const MossFfiPlanStep *step)
   g_variant_dict_insert (&dict, "device", "s", offer->provider->device);
   g_variant_dict_insert (&dict, "capability", "s", offer->text);
   g_variant_dict_insert (&dict, "function", "s", offer->function);
-  g_variant_dict_insert (&dict, "in", "s", moss_ffi_caps_get_text (step->in));
+  g_variant_dict_insert (&dict, "in", "s",
+                         step->in != NULL ? moss_ffi_caps_get_text (step->in) : "");
   g_variant_dict_insert (&dict, "out", "s", moss_ffi_caps_get_text (step->out));
   g_variant_dict_insert (&dict, "asked", "b", step->asked);
   g_variant_dict_insert (&dict, "lossy", "b", (offer->flags & MOSS_FFI_OFFER_LOSSY) != 0);

@@ -13,6 +13,7 @@ static MossDBusSession1 *session;
 static MossDBusNet1 *net;
 static MossDBusAgent1 *agent;
 static MossDBusFiles1 *files;
+static MossDBusFunctionBroker1 *broker;
 
 /* Without the autolaunch that GDBus would try: a bus of its own has no session on it. */
 static gboolean
@@ -129,9 +130,32 @@ moss_cli_get_agent (GError **error)
   return agent;
 }
 
+MossDBusFunctionBroker1 *
+moss_cli_get_broker (GError **error)
+{
+  GError *cause = NULL;
+
+  if (broker != NULL)
+    return broker;
+  if (!connect_bus (error))
+    return NULL;
+  broker = moss_dbus_function_broker1_proxy_new_sync (
+      bus, G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES, "org.moss.FunctionBroker1",
+      "/org/moss/FunctionBroker", NULL, &cause);
+  if (broker == NULL)
+    {
+      moss_cli_fail (error, MOSS_CLI_BROKER, cause);
+      return NULL;
+    }
+  /* Measuring takes as long as it takes. */
+  g_dbus_proxy_set_default_timeout (G_DBUS_PROXY (broker), G_MAXINT);
+  return broker;
+}
+
 void
 moss_cli_disconnect (void)
 {
+  g_clear_object (&broker);
   g_clear_object (&agent);
   g_clear_object (&files);
   g_clear_object (&session);

@@ -3,6 +3,7 @@
 
 #include "moss-dbus-files.h"
 #include "moss-dbus-agent.h"
+#include "moss-dbus-functionbroker.h"
 #include "moss-dbus-net.h"
 #include "moss-dbus-session.h"
 
@@ -30,6 +31,7 @@ typedef enum
   MOSS_CLI_SESSION,
   MOSS_CLI_NET,
   MOSS_CLI_AGENT,
+  MOSS_CLI_BROKER,
 } MossCliService;
 
 /* Sets error from what a service said, or what became of the call; takes cause. Always FALSE. */
@@ -72,6 +74,8 @@ MossDBusSession1 *moss_cli_get_session (GError **error);
 MossDBusNet1 *moss_cli_get_net (GError **error);
 MossDBusAgent1 *moss_cli_get_agent (GError **error);
 MossDBusFiles1 *moss_cli_get_files (GError **error);
+/* The bus starts it when it isn't there. */
+MossDBusFunctionBroker1 *moss_cli_get_broker (GError **error);
 void moss_cli_disconnect (void);
 
 /* aa{sv} of the sandboxes and of the devices; free with g_variant_unref(). */
@@ -122,6 +126,7 @@ gboolean moss_verb_save_out (MossCall *call, GError **error);
 gboolean moss_verb_device (MossCall *call, GError **error);
 gboolean moss_verb_identity (MossCall *call, GError **error);
 gboolean moss_verb_net (MossCall *call, GError **error);
+gboolean moss_verb_fn (MossCall *call, GError **error);
 gboolean moss_verb_complete (MossCall *call, GError **error);
 
 G_END_DECLS

@@ -35,6 +35,9 @@ say_absent (MossCliService service)
   if (service == MOSS_CLI_AGENT)
     return g_strdup (_ ("moss-agent is not running, and it alone has the keys. "
                         "The Moss session starts it: log out of it and in again."));
+  if (service == MOSS_CLI_BROKER)
+    return g_strdup (_ ("moss-ffi-broker is not running, and the session bus can't start it: "
+                        "its service file is missing."));
   if (service == MOSS_CLI_NET)
     return g_strdup (_ ("moss-netd is not running, so no device can be reached. "
                         "The Moss session starts it: log out of it and in again."));
@@ -46,7 +49,8 @@ say_absent (MossCliService service)
 static char *
 say_for_call (MossCliService service, const GError *cause)
 {
-  static const char *const names[] = { "moss-session", "moss-netd", "moss-agent" };
+  static const char *const names[] = { "moss-session", "moss-netd", "moss-agent",
+                                       "moss-ffi-broker" };
   const char *name = names[service];
 
   if (g_error_matches (cause, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)

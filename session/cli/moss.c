@@ -42,6 +42,9 @@ static const MossVerb verbs[] = {
     N_ ("Show and make who you are on all your devices"), moss_verb_identity },
   { "net", N_ ("[status|conflicts|resolve|versions|restore|keep|pause|send] …"),
     N_ ("Show the files on /net, and what can be done about them"), moss_verb_net },
+  { "fn", N_ ("[list [REQUEST]|call REQUEST [FILE…] [OPTION=VALUE…]|explain REQUEST|bench "
+               "[REQUEST]]"),
+    N_ ("Show what can be done with data and by whom, and do it"), moss_verb_fn },
   { "status", "", N_ ("Say how Moss is"), moss_verb_status },
   { "logout", "", N_ ("Save every app and end the session"), moss_verb_logout },
   { "help", N_ ("[VERB]"), N_ ("Explain moss, or one of its verbs"), moss_verb_help },
