@@ -83,21 +83,27 @@ wait_readable (int socket, GPollFD *cancel, gint64 deadline, GError **error)
     }
 }
 
+/* What is wrong with a result's buffers is its provider's fault, whatever it is. */
 static MossFfiResult *
 read_result (MossFfiFrame *frame, const MossFfiRequest *request, GError **error)
 {
   g_autoptr (MossFfiResult) result = NULL;
   g_autoptr (GVariant) wire = NULL;
   g_autoptr (GVariant) values = NULL;
+  g_autoptr (GError) cause = NULL;
   MossFfiTrust trust = request->trusted ? MOSS_FFI_TRUST_ALL : MOSS_FFI_TRUST_COPY;
   GPtrArray *buffers;
   guint64 run_us;
 
   g_variant_get (frame->body, "(@a" MOSS_FFI_BUFFER_TYPE "@a{sv}t@a{sv})", &wire, &values,
                  &run_us, NULL);
-  buffers = moss_ffi_buffers_from_wire (wire, frame, trust, error);
+  buffers = moss_ffi_buffers_from_wire (wire, frame, trust, &cause);
   if (buffers == NULL)
-    return NULL;
+    {
+      moss_ffi_fail (error, MOSS_FFI_ERROR_WRONG_TYPE, "The result is refused: %s",
+                     cause->message);
+      return NULL;
+    }
   result = moss_ffi_result_new (buffers, values, run_us);
   if (!moss_ffi_result_check (result, request->out_caps, error))
     return NULL;

@@ -595,12 +595,11 @@ test_bad_results (void)
   {
     const char *buffer;
     int seals;
-    MossFfiError code;
   } bad[] = {
-    { "([], 0, 0, 65536, 'text/plain', [], {})", 0, MOSS_FFI_ERROR_UNSEALED },
-    { "([], 0, 0, 65537, 'text/plain', [], {})", whole, MOSS_FFI_ERROR_BAD_BUFFER },
-    { "([], 0, 0, 65536, 'image/png', [], {})", whole, MOSS_FFI_ERROR_WRONG_TYPE },
-    { "([], 0, 0, 65536, 'no caps', [], {})", whole, MOSS_FFI_ERROR_WRONG_TYPE },
+    { "([], 0, 0, 65536, 'text/plain', [], {})", 0 },
+    { "([], 0, 0, 65537, 'text/plain', [], {})", whole },
+    { "([], 0, 0, 65536, 'image/png', [], {})", whole },
+    { "([], 0, 0, 65536, 'no caps', [], {})", whole },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
@@ -609,7 +608,7 @@ test_bad_results (void)
       g_autoptr (GError) error = NULL;
 
       g_assert_null (call_liar (bad[i].buffer, fd, &error));
-      g_assert_error (error, MOSS_FFI_ERROR, (int)bad[i].code);
+      g_assert_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_WRONG_TYPE);
       close (fd);
     }
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "client.h"
+#include "session.h"
+
+G_BEGIN_DECLS
+
+/* A connection to a provider while nobody calls on it. */
+typedef struct
+{
+  int socket;
+  gboolean trusted;
+} MossFfiIdle;
+
+MossFfiSession *moss_ffi_client_get_session (MossFfiClient *client, GError **error);
+gboolean moss_ffi_client_had_session (MossFfiClient *client);
+gboolean moss_ffi_client_take_link (MossFfiClient *client,
+                                    MossFfiSession *session,
+                                    guint provider,
+                                    MossFfiIdle *link,
+                                    GError **error);
+void moss_ffi_client_give_link (MossFfiClient *client,
+                                MossFfiSession *session,
+                                guint provider,
+                                const MossFfiIdle *link);
+
+/* call.c: one call from the text to the result, in the calling thread. */
+MossFfiResult *moss_ffi_call_run (MossFfiClient *client,
+                                  const char *text,
+                                  MossFfiBuffer *const *inputs,
+                                  guint n_inputs,
+                                  GVariant *options,
+                                  GCancellable *cancellable,
+                                  GError **error);
+
+G_END_DECLS
