@@ -60,20 +60,22 @@ class Worker:
             for at in range(0, len(text), 200_000):
                 os.write(fd, text[at:at + 200_000])
             if sync:
-                self.sync_twice(fd, text)
+                self.sync_again(fd, text)
         finally:
             os.close(fd)
 
-    def sync_twice(self, fd, text):
-        """Long writes may be lost with the one who served them: then fsync says so, once."""
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            if error.errno != errno.EIO or len(text) < 100_000:
-                raise
-            self.say("x", "long-write-lost")
-            os.pwrite(fd, text, 0)
-            os.fsync(fd)
+    def sync_again(self, fd, text):
+        """Long writes may be lost with the one who served them: then fsync says so, once each."""
+        for _ in range(4):
+            try:
+                os.fsync(fd)
+                return
+            except OSError as error:
+                if error.errno != errno.EIO or len(text) < 100_000:
+                    raise
+                self.say("x", "long-write-lost")
+                os.pwrite(fd, text, 0)
+        os.fsync(fd)
 
     def new_file(self):
         number, sync = self.next(), self.chance.random() < 0.6
