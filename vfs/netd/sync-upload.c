@@ -494,6 +494,8 @@ sync_watch_thread (gpointer data)
       if (!pause_s (host, pause))
         break;
       pause = longer (pause);
+      /* A long wait would leave it “away” until something changes there. */
+      nudged = TRUE;
     }
   g_clear_pointer (&client, host_client_free);
   sync_host_unref (host);
