@@ -294,6 +294,13 @@ class KillHostAtStep(Fault):
 class FailHost(FailStep):
     may_fail = False
 
+    def heal(self, world):
+        """Nobody can tell what is on a disk after a failed fsync: the host takes nothing more until
+        somebody has looked and starts it again."""
+        world.host_process().kill()
+        world.host_process().wait()
+        super().heal(world)
+
 
 class CutHost(Fault):
     def strike(self, world):
