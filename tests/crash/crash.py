@@ -156,19 +156,22 @@ class Round:
             self.wrong.append(f"not one sentence: {words!r}")
 
     def clean_up(self):
-        closed = {one.name: one.run(["moss", "close", "--force", self.sandbox], check=False).stderr
-                  for one in self.desk.machines()}
+        """Closes it; one that is just settled after a crash may say first that it can't be closed yet."""
         deadline = time.monotonic() + 10
-        while any(desks.sandboxed(one) for one in self.desk.machines()):
+        while True:
+            closed = {one.name: one.run(["moss", "close", "--force", self.sandbox], check=False).stderr
+                      for one in self.desk.machines()}
+            time.sleep(0.3)
+            left = {one.name: desks.sandboxed(one) for one in self.desk.machines()}
+            if not any(left.values()):
+                break
             if time.monotonic() > deadline:
-                left = {one.name: desks.sandboxed(one) for one in self.desk.machines()}
                 self.wrong.append(f"processes are left over: {left}; closing it: {closed}")
                 for machine in self.desk.machines():
                     for pid, name in desks.sandboxed(machine):
                         if name == "moss-init":
                             os.kill(pid, 9)
                 break
-            time.sleep(0.1)
         for machine in self.desk.machines():
             machine.run(["moss", "discard", self.sandbox], check=False)
         self.fault.tidy()
