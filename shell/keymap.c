@@ -114,7 +114,16 @@ moss_keymap_get_text (MossKeymap *self)
   return self->text;
 }
 
-/* Gives the layout and the repeat to the apps of one display. */
+static gboolean
+has_touch_screen (void)
+{
+  GdkDisplay *display = gdk_display_get_default ();
+  GdkSeat *seat = display != NULL ? gdk_display_get_default_seat (display) : NULL;
+
+  return seat != NULL && (gdk_seat_get_capabilities (seat) & GDK_SEAT_CAPABILITY_TOUCH);
+}
+
+/* Says to the apps of one display what there is to type and touch with: layout, repeat, screen. */
 void
 moss_keymap_apply (MossKeymap *self, MossViewer *viewer)
 {
@@ -133,6 +142,8 @@ moss_keymap_apply (MossKeymap *self, MossViewer *viewer)
         g_warning ("no keyboard layout: %s", error->message);
     }
   moss_viewer_set_repeat (viewer, REPEAT_RATE, REPEAT_DELAY_MS);
+  if (has_touch_screen ())
+    moss_viewer_touch_cancel (viewer);
 }
 
 static void

@@ -378,6 +378,7 @@ on_touch_cancel (MossDisplayConnection *connection, MossWireMessage *message)
 {
   if (!moss_wire_finished (message))
     return false;
+  moss_seat_add_capability (connection->display, WL_SEAT_CAPABILITY_TOUCH);
   moss_touch_cancel (connection->display);
   return true;
 }

@@ -356,6 +356,8 @@ void moss_viewer_touch_down (MossViewer *viewer, MossViewerSurface *surface, int
 void moss_viewer_touch_motion (MossViewer *viewer, int finger, double x, double y,
                                gint64 time_us);
 void moss_viewer_touch_up (MossViewer *viewer, int finger, gint64 time_us);
+/* Also said once without any finger, where there is a touch screen: an app that does not know of it
+ * when the first finger comes down would miss that. */
 void moss_viewer_touch_cancel (MossViewer *viewer);
 
 /* ---- input method -------------------------------------------------------------------- */

@@ -208,6 +208,114 @@ test_keys (Fixture *f, gconstpointer data)
   g_assert_nonnull (error);
 }
 
+/* ---- touch --------------------------------------------------------------------------- */
+
+typedef struct
+{
+  Client *client;
+  struct wl_touch *touch;
+  guint downs, ups, cancels;
+  double x, y;
+} Touch;
+
+static void
+on_down (void *data, struct wl_touch *touch, uint32_t serial, uint32_t time,
+         struct wl_surface *surface, int32_t id, wl_fixed_t x, wl_fixed_t y)
+{
+  Touch *self = data;
+
+  self->downs++;
+  self->x = wl_fixed_to_double (x);
+  self->y = wl_fixed_to_double (y);
+}
+
+static void
+on_up (void *data, struct wl_touch *touch, uint32_t serial, uint32_t time, int32_t id)
+{
+  ((Touch *) data)->ups++;
+}
+
+static void
+on_touch_motion (void *data, struct wl_touch *touch, uint32_t time, int32_t id, wl_fixed_t x,
+                 wl_fixed_t y)
+{
+  ((Touch *) data)->x = wl_fixed_to_double (x);
+}
+
+static void
+on_touch_frame (void *data, struct wl_touch *touch)
+{
+}
+
+static void
+on_touch_cancel (void *data, struct wl_touch *touch)
+{
+  ((Touch *) data)->cancels++;
+}
+
+static void
+on_shape (void *data, struct wl_touch *touch, int32_t id, wl_fixed_t major, wl_fixed_t minor)
+{
+}
+
+static void
+on_orientation (void *data, struct wl_touch *touch, int32_t id, wl_fixed_t angle)
+{
+}
+
+static const struct wl_touch_listener touch_listener
+    = { on_down, on_up, on_touch_motion, on_touch_frame, on_touch_cancel, on_shape,
+        on_orientation };
+
+static void
+on_seat_capabilities (void *data, struct wl_seat *seat, uint32_t capabilities)
+{
+  Touch *self = data;
+
+  if (!(capabilities & WL_SEAT_CAPABILITY_TOUCH) || self->touch)
+    return;
+  self->touch = wl_seat_get_touch (seat);
+  wl_touch_add_listener (self->touch, &touch_listener, self);
+}
+
+static void
+on_seat_name (void *data, struct wl_seat *seat, const char *name)
+{
+}
+
+static const struct wl_seat_listener touch_seat_listener
+    = { on_seat_capabilities, on_seat_name };
+
+/* The very first tap counts, as does a finger that is taken away. */
+static void
+test_touch (Fixture *f, gconstpointer data)
+{
+  MossViewer *viewer = f->kit->viewer;
+  Touch self = { .client = f->client };
+
+  wl_seat_add_listener (f->client->seat, &touch_seat_listener, &self);
+  kit_pump (f->kit);
+  g_assert_null (self.touch);
+  moss_viewer_touch_cancel (viewer); /* "there is a touch screen" */
+  kit_pump (f->kit);
+  g_assert_nonnull (self.touch);
+  moss_viewer_touch_down (viewer, f->surface, 3, 5, 7, 0);
+  moss_viewer_touch_motion (viewer, 3, 9, 7, 1000);
+  moss_viewer_touch_up (viewer, 3, 2000);
+  kit_pump (f->kit);
+  g_assert_cmpuint (self.downs, ==, 1);
+  g_assert_cmpuint (self.ups, ==, 1);
+  g_assert_cmpfloat (self.x, ==, 9);
+  g_assert_cmpfloat (self.y, ==, 7);
+  moss_viewer_touch_down (viewer, f->surface, 4, 1, 1, 3000);
+  moss_viewer_touch_cancel (viewer);
+  moss_viewer_touch_motion (viewer, 4, 2, 1, 4000);
+  kit_pump (f->kit);
+  g_assert_cmpuint (self.cancels, ==, 1);
+  g_assert_cmpfloat (self.x, ==, 1);
+  wl_touch_destroy (self.touch);
+}
+
 /* ---- popups -------------------------------------------------------------------------- */
 
 static void
@@ -552,6 +660,7 @@ main (int argc, char **argv)
   ADD ("pointer/finds-subsurface", test_pointer_finds_subsurface);
   ADD ("pointer/cursor", test_cursor);
   ADD ("keyboard/keys", test_keys);
+  ADD ("touch/first-tap", test_touch);
   ADD ("popup/place", test_popup);
   ADD ("popup/grab", test_popup_grab);
   ADD ("popup/of-typing", test_popup_of_typing);
