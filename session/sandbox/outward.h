@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 /* Which Unix sockets of a sandbox lead out of it. (transfer full): a set of inode numbers, as
- * GUINT_TO_POINTER, of sockets in the network namespace of process pid whose other end is not there.
+ * GUINT_TO_POINTER, of sockets in the namespace of process pid whose other end is not there.
  * Empty when the kernel doesn't tell. Any thread; takes a millisecond. */
 GHashTable *moss_outward_find (pid_t pid);
 
