@@ -110,7 +110,8 @@ search_key (Search *search,
       if (text == 0 || offer->capability != text)
         {
           g_autoptr (MossFfiCapability) capability
-              = moss_ffi_capability_parse (moss_ffi_table_get_text (table, offer->capability), NULL);
+              = moss_ffi_capability_parse (moss_ffi_table_get_text (table, offer->capability),
+                                           NULL);
 
           text = offer->capability;
           fits = capability != NULL && moss_ffi_capability_match (capability, request) >= least;

@@ -172,6 +172,18 @@ read_number (const char *word, int type, Scalar *scalar)
   return FALSE;
 }
 
+/* A number that no variable holds must not become a text unnoticed. */
+static gboolean
+looks_like_number (const char *word)
+{
+  char *rest;
+
+  if (strspn (word, "0123456789.eE+-") != strlen (word) || strpbrk (word, "0123456789") == NULL)
+    return FALSE;
+  g_ascii_strtod (word, &rest);
+  return *rest == '\0';
+}
+
 static gboolean
 read_quoted (const char **at, const char *end, Scalar *scalar, GError **error)
 {
@@ -216,8 +228,8 @@ read_scalar (const char **at, const char *end, int type, Scalar *scalar, GError 
       *scalar = (Scalar){ SCALAR_BOOLEAN, .number = *word == 't' };
       return TRUE;
     }
-  if (type != -1 && type != SCALAR_STRING)
-    return malformed (error, start, end, "a value of the type before it");
+  if ((type != -1 && type != SCALAR_STRING) || (type == -1 && looks_like_number (word)))
+    return malformed (error, start, end, "a value of its type and range");
   *scalar = (Scalar){ SCALAR_STRING, .string = g_steal_pointer (&word) };
   return TRUE;
 }
@@ -349,6 +361,7 @@ write_string (const char *string, GString *text)
     at++;
   /* What would read as something else needs its quotes. */
   if (at == end && at > string && !read_number (string, -1, &again) &&
+      !looks_like_number (string) &&
       strcmp (string, "true") != 0 && strcmp (string, "false") != 0)
     {
       g_string_append (text, string);
