@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "ffi-broker/market/plan.h"
 #include "ffi-broker/market/policy.h"
 #include "ffi-broker/market/table-writer.h"
 
@@ -460,6 +461,159 @@ test_measure (void)
   g_assert_true (moss_ffi_next_measure (learners, 2, &demand, NULL, 110, 100, &measure));
 }
 
+static void
+add_step (MossFfiTableBuilder *builder,
+          guint32 number,
+          guint provider,
+          const char *text,
+          guint32 flags,
+          float ratio,
+          float us)
+{
+  MossFfiCurve curve = line (us, 1), none;
+  MossFfiOfferInfo info = { .number = number,
+                            .provider = provider,
+                            .flags = flags,
+                            .rank = 500,
+                            .capability = text,
+                            .out_per_in = ratio,
+                            .curve = us > 0 ? &curve : &none };
+
+  moss_ffi_curve_init (&none);
+  g_assert_true (moss_ffi_table_builder_add_offer (builder, &info, NULL));
+}
+
+#define RAW "video/x-raw,format="
+
+static MossFfiTableBuilder *
+picture_offers (void)
+{
+  MossFfiTableBuilder *builder = moss_ffi_table_builder_new ();
+  guint one = add_provider (builder, "one", MOSS_FFI_KIND_LOCAL, 100);
+  guint two = add_provider (builder, "two", MOSS_FFI_KIND_LOCAL, 100);
+
+  add_step (builder, 1, one, "decode(image/png) -> " RAW "{RGBA,RGB,GRAY8}", 0, 10, 100);
+  add_step (builder, 2, two, "decode(image/png) -> " RAW "GRAY8", 0, 3, 10);
+  add_step (builder, 3, two, "decode(image/png) -> " RAW "{RGB}", 0, 8, 50);
+  add_step (builder, 4, one, "encode(" RAW "{RGB,RGBA};level:i?) -> image/webp", 0, 0.1, 20);
+  add_step (builder, 5, two, "encode(" RAW "{GRAY8,RGB}) -> image/webp", 0, 0.1, 10);
+  add_step (builder, 6, two, "encode(" RAW "{RGB,I420}) -> image/jpeg", MOSS_FFI_OFFER_LOSSY, 0.05,
+            5);
+  add_step (builder, 7, one, "convert(" RAW "RGB) -> " RAW "I420", 0, 0.5, 1);
+  add_step (builder, 8, one, "convert(" RAW "I420) -> " RAW "BGRx", 0, 2, 1);
+  add_step (builder, 9, one, "filter sharpen(" RAW "{RGB,RGBA};sigma:d?) -> " RAW "{RGB,RGBA}", 0, 1,
+            5);
+  add_step (builder, 10, two, "encode(" RAW "BGRx) -> image/bmp", 0, 1, 1);
+  add_step (builder, 11, two, "decode(image/gif) -> " RAW "RGB", 0, 10, 10);
+  return builder;
+}
+
+/* The numbers of the steps, "1 4"; "" when there is no chain. */
+static char *
+plan (MossFfiPlanner *planner, MossFfiTable *table, const char *text, const MossFfiWants *wants)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MossFfiCapability) request = moss_ffi_capability_parse (text, &error);
+  g_autoptr (MossFfiPlan) found = NULL;
+  g_autoptr (GString) steps = g_string_new (NULL);
+
+  g_assert_no_error (error);
+  found = moss_ffi_planner_plan (planner, request, wants, 1 << 20, 1, &error);
+  g_assert_true ((found == NULL) == (error != NULL));
+  for (guint i = 0; found != NULL && i < found->n; i++)
+    {
+      const MossFfiPlanStep *step = &found->steps[i];
+
+      g_string_append_printf (steps, "%s%u%s", i > 0 ? " " : "",
+                              moss_ffi_table_get_offer (table, step->offer)->number,
+                              step->asked ? "!" : "");
+      if (i > 0)
+        g_assert_true (moss_ffi_caps_equal (step->in, found->steps[i - 1].out));
+    }
+  return g_string_free (g_steal_pointer (&steps), FALSE);
+}
+
+static void
+test_plan (void)
+{
+  static const struct
+  {
+    const char *request, *steps;
+    gboolean lossy;
+  } cases[] = {
+    /* Transparency and colours are kept, though grey would be quicker. */
+    { "convert(image/png) -> image/webp", "1 4", FALSE },
+    { "convert(image/jpeg) -> image/webp", "", FALSE },
+    { "convert(image/gif) -> image/webp", "11 5", FALSE },
+    { "convert(" RAW "GRAY8) -> image/webp", "5", FALSE },
+    /* Loss only when it was asked for. */
+    { "convert(image/png) -> image/jpeg", "", FALSE },
+    { "convert(image/png) -> image/jpeg", "3 6", TRUE },
+    /* RGB to I420 and back to RGB is no way. */
+    { "convert(image/gif) -> image/bmp", "", FALSE },
+    { "convert(" RAW "I420) -> image/bmp", "8 10", FALSE },
+    /* An operation in the middle of two changes of form. */
+    { "filter sharpen(image/png;sigma:d) -> image/webp", "1 9! 4", FALSE },
+    { "filter sharpen(image/png;sigma:i) -> image/webp", "", FALSE },
+    { "filter blur(image/png) -> image/webp", "", FALSE },
+    { "convert(image/png;level:i) -> image/webp", "1 4!", FALSE },
+    { "decode(image/png) -> " RAW "GRAY8", "2", FALSE },
+  };
+  g_autoptr (MossFfiTableBuilder) builder = picture_offers ();
+  g_autoptr (MossFfiTableWriter) writer = moss_ffi_table_builder_publish (builder, NULL);
+  MossFfiTable *table = moss_ffi_table_writer_get_table (writer);
+  g_autoptr (MossFfiPlanner) planner = moss_ffi_planner_new (table);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *steps = plan (planner, table, cases[i].request,
+                                     &(MossFfiWants){ .lossy = cases[i].lossy });
+
+      g_test_message ("%s", cases[i].request);
+      g_assert_cmpstr (steps, ==, cases[i].steps);
+    }
+}
+
+static void
+test_plan_cache_and_merge (void)
+{
+  g_autoptr (MossFfiTableBuilder) builder = picture_offers ();
+  g_autoptr (MossFfiTableWriter) writer = NULL;
+  g_autoptr (MossFfiPlanner) planner = NULL;
+  g_autoptr (MossFfiCapability) request
+      = moss_ffi_capability_parse ("convert(image/png) -> image/webp", NULL);
+  MossFfiPlan *found;
+  MossFfiTable *table;
+  g_autofree char *text = NULL;
+
+  /* Provider one does both steps at once, which nobody has tried. */
+  add_step (builder, 20, 0, "convert(image/png) -> image/webp", 0, 1, -1);
+  writer = moss_ffi_table_builder_publish (builder, NULL);
+  table = moss_ffi_table_writer_get_table (writer);
+  planner = moss_ffi_planner_new (table);
+  found = moss_ffi_planner_plan (planner, request, NULL, 1 << 20, 1, NULL);
+  g_assert_cmpuint (found->n, ==, 1);
+  g_assert_cmpuint (moss_ffi_table_get_offer (table, found->steps[0].offer)->number, ==, 20);
+  g_assert_false (found->cached);
+  text = moss_ffi_plan_to_string (found, table);
+  g_assert_true (g_str_has_prefix (text, "image/png → image/webp (one, "));
+  moss_ffi_plan_free (found);
+  /* Kept for sizes of the same bucket, for ten seconds, as long as everybody can be called. */
+  found = moss_ffi_planner_plan (planner, request, NULL, (1 << 20) + 5, 2, NULL);
+  g_assert_true (found->cached);
+  moss_ffi_plan_free (found);
+  found = moss_ffi_planner_plan (planner, request, NULL, 1 << 25, 2, NULL);
+  g_assert_false (found->cached);
+  moss_ffi_plan_free (found);
+  found = moss_ffi_planner_plan (planner, request, NULL, 1 << 20, 20 * G_USEC_PER_SEC, NULL);
+  g_assert_false (found->cached);
+  moss_ffi_plan_free (found);
+  moss_ffi_table_writer_set_resting (writer, moss_ffi_table_find_offer (table, 20), TRUE);
+  found = moss_ffi_planner_plan (planner, request, NULL, 1 << 20, 20 * G_USEC_PER_SEC, NULL);
+  g_assert_cmpuint (found->n, ==, 2);
+  moss_ffi_plan_free (found);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -475,6 +629,8 @@ main (int argc, char **argv)
   g_test_add_func ("/table/published", test_table);
   g_test_add_func ("/table/unsealed", test_table_unsealed);
   g_test_add_func ("/table/hostile", test_table_hostile);
+  g_test_add_func ("/plan/chains", test_plan);
+  g_test_add_func ("/plan/cache-and-merge", test_plan_cache_and_merge);
   g_test_add_func ("/policy/kill", test_kill);
   g_test_add_func ("/policy/measure", test_measure);
   return g_test_run ();
