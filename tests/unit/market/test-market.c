@@ -548,7 +548,8 @@ test_plan (void)
     { "convert(" RAW "GRAY8) -> image/webp", "5", FALSE },
     /* Loss only when it was asked for. */
     { "convert(image/png) -> image/jpeg", "", FALSE },
-    { "convert(image/png) -> image/jpeg", "3 6", TRUE },
+    /* Half the bytes for one step more. */
+    { "convert(image/png) -> image/jpeg", "3 7 6", TRUE },
     /* RGB to I420 and back to RGB is no way. */
     { "convert(image/gif) -> image/bmp", "", FALSE },
     { "convert(" RAW "I420) -> image/bmp", "8 10", FALSE },
