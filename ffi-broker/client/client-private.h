@@ -14,6 +14,7 @@ typedef struct
 } MossFfiIdle;
 
 MossFfiSession *moss_ffi_client_get_session (MossFfiClient *client, GError **error);
+MossFfiSession *moss_ffi_client_peek_session (MossFfiClient *client);
 gboolean moss_ffi_client_had_session (MossFfiClient *client);
 gboolean moss_ffi_client_take_link (MossFfiClient *client,
                                     MossFfiSession *session,

@@ -103,8 +103,9 @@ moss_ffi_client_new_for_socket (const char *path)
 /* --- the broker
  * ------------------------------------------------------------------------- */
 
-static MossFfiSession *
-current (MossFfiClient *self)
+/* The connection to the broker if there is one; never waits. Transfer full. */
+MossFfiSession *
+moss_ffi_client_peek_session (MossFfiClient *self)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
@@ -137,14 +138,14 @@ moss_ffi_client_had_session (MossFfiClient *self)
 MossFfiSession *
 moss_ffi_client_get_session (MossFfiClient *self, GError **error)
 {
-  MossFfiSession *session = current (self);
+  MossFfiSession *session = moss_ffi_client_peek_session (self);
   g_autoptr (GMutexLocker) locker = NULL;
   int fd;
 
   if (session != NULL)
     return session;
   locker = g_mutex_locker_new (&self->opening);
-  session = current (self);
+  session = moss_ffi_client_peek_session (self);
   if (session != NULL)
     return session;
   fd = self->path ? moss_ffi_connect_to (self->path, error) : moss_ffi_connect (error);

@@ -2,6 +2,7 @@
 /* libmoss-ffi: functions by what they do. The only header a program includes. */
 #pragma once
 
+#include "best.h"
 #include "buffer.h"
 #include "client.h"
 #include "error.h"
