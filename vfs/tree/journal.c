@@ -31,6 +31,7 @@ enum
   FRAME_HEAD = 4 + 4 + 4 + MOSS_NONCE_MAX, /* length, number, needs, nonce */
   FRAME_MAX = 16 * 1024 * 1024,
   ROOM = 2 * 1024 * 1024,
+  PAGE = 4096,
 };
 
 static const char magic[4] = { 'M', 'T', 'J', '1' };
@@ -181,7 +182,8 @@ moss_journal_free (MossJournal *journal)
 
 /* --- files --- */
 
-/* The whole file is written, so that later writes change data only. */
+/* The whole file is written, so that later writes change data only. Page by page: Linux caches what
+ * comes in one piece as one piece, and each small write into it then costs as much as all of it. */
 static gboolean
 grow (Side *side, guint64 room)
 {
@@ -190,10 +192,12 @@ grow (Side *side, guint64 room)
   if (room <= side->room)
     return TRUE;
   room = (room + ROOM - 1) / ROOM * ROOM;
-  zeros = g_malloc0 (room - side->room);
-  if (!write_all (side->fd, zeros, room - side->room, side->room))
+  zeros = g_malloc0 (PAGE);
+  if (!write_all (side->fd, zeros, PAGE, side->room))
     return FALSE;
-  side->room = room;
+  while ((side->room += PAGE) < room)
+    if (!moss_pwrite_all (side->fd, zeros, PAGE, side->room))
+      return FALSE;
   return TRUE;
 }
 
