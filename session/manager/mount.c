@@ -5,8 +5,8 @@
  *
  * Whether netd hangs is seen without waking it: requests that nobody takes (the connection is
  * readable) or that were taken long ago, while no answer is given. Then it is killed first, which
- * costs programs nothing; when the next one hangs as well, the connection is aborted, whoever
- * waits gets an error, and /net is mounted anew. */
+ * costs programs nothing; when the next one hangs as well or doesn't come, the connection is
+ * aborted, whoever waits gets an error, and /net is mounted anew. */
 #define G_LOG_DOMAIN "moss-session"
 
 #include "mount.h"
@@ -19,13 +19,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define NET_NAME "org.moss.Net1"
 #define NET_PATH "/org/moss/Net"
 #define LOOK_S 2
-#define HANGS_US (10 * G_USEC_PER_SEC)
+#define HANGS_MS 10000
 #define RETRY_MS 10000
 #define SERVE_TIMEOUT_MS 30000
 #define READ_AHEAD_KIB 1024
@@ -43,6 +44,7 @@ struct _MossNetMount
   gboolean ready;
   char *owner; /* unique name of netd */
   gint answers;
+  gint64 hangs_us;       /* after which waiting is called that */
   gint64 stuck_since_us; /* 0: it isn't */
   guint kills;           /* since the last answer */
 };
@@ -284,8 +286,7 @@ on_look (gpointer data)
 
   if (!g_mutex_trylock (&mount->lock))
     return G_SOURCE_CONTINUE;
-  if (mount->connection < 0 || mount->owner == NULL || !is_waited_for (mount, &answers)
-      || answers != mount->answers)
+  if (mount->connection < 0 || !is_waited_for (mount, &answers) || answers != mount->answers)
     {
       mount->stuck_since_us = 0;
       if (answers != mount->answers)
@@ -294,7 +295,7 @@ on_look (gpointer data)
     }
   else if (mount->stuck_since_us == 0)
     mount->stuck_since_us = now_us;
-  else if (now_us - mount->stuck_since_us > HANGS_US)
+  else if (now_us - mount->stuck_since_us > mount->hangs_us)
     end_hang (mount);
   g_mutex_unlock (&mount->lock);
   return G_SOURCE_CONTINUE;
@@ -375,8 +376,10 @@ MossNetMount *
 moss_net_mount_new (MossManager *manager)
 {
   MossNetMount *mount = g_new0 (MossNetMount, 1);
+  const char *hangs_ms = g_getenv ("MOSS_NET_HANGS_MS"); /* for tests */
 
   mount->manager = manager;
+  mount->hangs_us = 1000 * (hangs_ms != NULL ? atoi (hangs_ms) : HANGS_MS);
   mount->connection = mount->state = -1;
   g_mutex_init (&mount->lock);
   mount->properties = g_dbus_connection_signal_subscribe (

@@ -32,7 +32,7 @@ def as_user():
 class Person:
     """Makes an identity and has its /net mounted. top: an empty folder on the disk to use."""
 
-    def __init__(self, build, top):
+    def __init__(self, build, top, env=None):
         self.top, self.processes = top, []
         self.runtime = os.path.join(top, "runtime")
         os.mkdir(self.runtime)
@@ -51,7 +51,7 @@ class Person:
                     "XDG_RUNTIME_DIR": self.runtime, "XDG_DATA_HOME": self.state, "MOSS_NO_SHELL": "1",
                     "MOSS_LIBEXECDIR": self.bin, "MOSS_STATE_DIR": self.state, "G_DEBUG": "fatal-warnings",
                     "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
-                    "MOSS_SANDBOXD_SOCKET": top + "/run/sandboxd.sock"}
+                    "MOSS_SANDBOXD_SOCKET": top + "/run/sandboxd.sock", **(env or {})}
         self.start()
 
     def popen(self, name, argv, user=True):
