@@ -257,11 +257,11 @@ moss_function_read_options (const char *request, GPtrArray *words, gboolean loss
       g_variant_dict_insert_value (dict, name, value);
     }
   if (lossy)
-    g_variant_dict_insert (dict, "moss.lossy", "b", TRUE);
+    g_variant_dict_insert (dict, "want:lossy", "b", TRUE);
   if (local)
-    g_variant_dict_insert (dict, "moss.local", "b", TRUE);
+    g_variant_dict_insert (dict, "want:local", "b", TRUE);
   if (quality != NULL)
-    g_variant_dict_insert (dict, "moss.quality", "s", quality);
+    g_variant_dict_insert (dict, "want:quality", "s", quality);
   return g_variant_ref_sink (g_variant_dict_end (dict));
 }
 

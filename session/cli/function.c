@@ -247,6 +247,7 @@ static const struct
   gboolean (*run) (MossCall *call, const MossFunctionOptions *options, GError **error);
 } words[] = {
   { "list", 1, 2, list },
+  { "call", 2, -1, moss_function_call },
   { "explain", 2, 2, explain },
   { "bench", 1, 2, bench },
 };

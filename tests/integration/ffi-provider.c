@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A program with functions for tests: ffi-provider ID VERSION FUNCTION…
- * sort: radix sort of i32; slow-sort: the same, as many times as the file in MOSS_TEST_SLOW
- * says; upper: ASCII text in capitals; crash, hang, liar, wrong: what a bad one does with text;
- * many=N: N offers. */
+ * sort: radix sort of i32, as many times as the file in MOSS_TEST_SLOW says; qsort: the same by
+ * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; crash,
+ * hang, wrong: what a bad one does with text; many=N: N offers. */
 #include "ffi-broker/client/moss-ffi.h"
 
 #include <glib-unix.h>
@@ -13,6 +13,7 @@
 
 #define TENSOR "application/x-moss-tensor,dtype=i32"
 #define SORT "transform sort(" TENSOR ") -> " TENSOR
+#define THINK_US 150000
 #define TEXT(operation) "transform " operation "(text/plain) -> text/plain"
 
 static void
@@ -33,6 +34,14 @@ radix_sort (guint32 *data, guint32 *other, gsize n)
       data = other;
       other = swap;
     }
+}
+
+static int
+compare (const void *a, const void *b)
+{
+  const gint32 *one = a, *other = b;
+
+  return (*one > *other) - (*one < *other);
 }
 
 static guint
@@ -68,7 +77,10 @@ on_sort (MossFfiInvocation *invocation, gpointer user_data)
   for (guint i = times (); i > 0; i--)
     {
       memcpy (data, g_bytes_get_data (bytes, NULL), length);
-      radix_sort ((guint32 *) data, other, length / 4);
+      if (g_str_equal (user_data, "qsort"))
+        qsort (data, length / 4, 4, compare);
+      else
+        radix_sort ((guint32 *) data, other, length / 4);
     }
   moss_ffi_invocation_add_output (invocation, output);
   moss_ffi_invocation_return (invocation);
@@ -89,6 +101,9 @@ on_text (MossFfiInvocation *invocation, gpointer user_data)
     abort ();
   if (g_str_equal (what, "hang"))
     sleep (3600);
+  for (gint64 end = g_get_monotonic_time () + THINK_US;
+       g_str_equal (what, "think") && g_get_monotonic_time () < end;)
+    ;
   output = moss_ffi_buffer_new (g_str_equal (what, "wrong") ? "image/png" : "text/plain", made);
   moss_ffi_invocation_add_output (invocation, output);
   moss_ffi_invocation_return (invocation);
@@ -128,7 +143,7 @@ add_named (MossFfiProvider *provider, const char *name, GError **error)
 {
   g_autofree char *capability = NULL;
 
-  if (g_str_equal (name, "sort"))
+  if (g_str_has_suffix (name, "sort"))
     return add (provider, name, SORT, on_sort, name, error);
   if (g_str_has_prefix (name, "many="))
     return add_many (provider, atoi (name + 5), error);

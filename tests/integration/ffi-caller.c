@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Calls from several threads for tests: ffi-caller CALLS THREADS REQUEST BYTES. Prints how many
+ * gave a result, how many an error, and how long the longest took, in milliseconds. */
+#include "ffi-broker/client/moss-ffi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *request;
+static gint left, done, failed, longest_ms;
+static gsize bytes;
+
+static void
+call_once (MossFfiClient *client)
+{
+  g_autofree char *text = g_malloc (bytes);
+  g_autoptr (GBytes) data = NULL;
+  g_autoptr (MossFfiBuffer) buffer = NULL;
+  g_autoptr (MossFfiResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+  gint64 began = g_get_monotonic_time ();
+  gint took_ms;
+
+  memset (text, 'a', bytes);
+  data = g_bytes_new_take (g_steal_pointer (&text), bytes);
+  buffer = moss_ffi_buffer_new ("text/plain", data);
+  result = moss_ffi_client_call (client, request, &buffer, 1, NULL, NULL, &error);
+  took_ms = (g_get_monotonic_time () - began) / 1000;
+  g_atomic_int_inc (result != NULL ? &done : &failed);
+  if (error != NULL)
+    g_printerr ("%s\n", error->message);
+  for (gint seen = g_atomic_int_get (&longest_ms);
+       took_ms > seen && !g_atomic_int_compare_and_exchange (&longest_ms, seen, took_ms);
+       seen = g_atomic_int_get (&longest_ms))
+    ;
+}
+
+static gpointer
+run (gpointer client)
+{
+  while (g_atomic_int_add (&left, -1) > 0)
+    call_once (client);
+  return NULL;
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  MossFfiClient *client;
+  GThread *threads[64];
+  int n;
+
+  if (argc != 5)
+    return 2;
+  left = atoi (argv[1]);
+  n = CLAMP (atoi (argv[2]), 1, 64);
+  request = argv[3];
+  bytes = strtoul (argv[4], NULL, 10);
+  client = moss_ffi_client_get_default (&error);
+  if (client == NULL)
+    {
+      g_printerr ("ffi-caller: %s\n", error->message);
+      return 1;
+    }
+  for (int i = 0; i < n; i++)
+    threads[i] = g_thread_new ("caller", run, client);
+  for (int i = 0; i < n; i++)
+    g_thread_join (threads[i]);
+  printf ("%d %d %d\n", done, failed, longest_ms);
+  return 0;
+}

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The broker of functions under bad providers, too many offers, and SIGKILL. On a bus of its own."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hosts"))
+import tap  # noqa: E402
+
+BUILD = os.environ.get("MOSS_BUILD", "build/dev")
+BROKER = os.path.join(BUILD, "ffi-broker/broker/moss-ffi-broker")
+MOSS = os.path.join(BUILD, "session/cli/moss")
+PROVIDER = os.path.join(BUILD, "tests/integration/ffi-provider")
+CALLER = os.path.join(BUILD, "tests/integration/ffi-caller")
+UPPER = "transform upper(text/plain) -> text/plain"
+
+
+class World:
+    """A bus, a broker that is started again when it is killed, and the programs of a test."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="moss-ffi-")
+        self.env = dict(os.environ, XDG_RUNTIME_DIR=self.folder, HOME=self.folder, LANG="C.UTF-8",
+                        XDG_DATA_HOME=self.folder + "/data", XDG_DATA_DIRS=self.folder + "/share",
+                        MOSS_FFI_BRIDGES=self.folder + "/none", G_DEBUG="fatal-warnings")
+        self.env.pop("MOSS_FFI_SOCKET", None)
+        self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.env)
+        self.env["DBUS_SESSION_BUS_ADDRESS"] = self.bus.stdout.readline().strip()
+        self.programs = []
+        self.broker = None
+        self.start_broker()
+
+    def start_broker(self):
+        self.broker = subprocess.Popen([BROKER], env=self.env)
+        wait("the broker", lambda: self.list_offers() is not None)
+
+    def kill_broker(self):
+        self.broker.send_signal(signal.SIGKILL)
+        self.broker.wait()
+
+    def start(self, *argv):
+        self.programs.append(subprocess.Popen([PROVIDER, *argv], env=self.env, stderr=subprocess.DEVNULL))
+        return self.programs[-1]
+
+    def moss(self, *argv, data=None, check=True):
+        return subprocess.run([MOSS, "fn", *argv], env=self.env, input=data, check=check,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+
+    def list_offers(self, request=""):
+        result = self.moss("list", "--json", *([request] if request else []), check=False)
+        return json.loads(result.stdout) if result.returncode == 0 else None
+
+    def offer(self, request):
+        return (self.list_offers(request) or [{}])[0]
+
+    def close(self):
+        for program in self.programs + [self.broker, self.bus]:
+            program.kill()
+            program.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait(what, check, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come about in {seconds} s")
+
+
+def test_a_new_offer_is_measured(world):
+    world.start("process:good", "1", "upper", "sort")
+    wait("measuring", lambda: world.offer(UPPER).get("trust") == "measured")
+    assert len(world.offer(UPPER)["curve"]) == 3, world.offer(UPPER)
+    assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
+
+
+def test_what_was_learned_survives(world):
+    for _ in range(3):
+        world.moss("call", UPPER, data=b"abc" * 999)
+    time.sleep(1)
+    before = world.offer(UPPER)
+    assert before["calls"] >= 3, before
+    world.kill_broker()
+    world.start_broker()
+    wait("the provider announces again", lambda: world.offer(UPPER).get("present"))
+    after = world.offer(UPPER)
+    assert after["curve"] == before["curve"] and after["calls"] == before["calls"], (before, after)
+    assert after["offer"] == before["offer"]
+
+
+def test_bad_ones_are_barred(world):
+    world.start("process:wrong", "1", "wrong")
+    world.start("process:crash", "1", "crash")
+    wrong = "transform wrong(text/plain) -> text/plain"
+    wait("barring", lambda: world.offer(wrong).get("trust") == "barred")
+    assert "promises" in world.offer(wrong)["reason"], world.offer(wrong)
+    refused = world.moss("call", wrong, data=b"abc", check=False)
+    assert refused.returncode == 1 and refused.stdout == b"", refused
+    assert world.broker.poll() is None
+
+
+def test_a_hanging_one_is_given_up(world):
+    world.start("process:hang", "1", "hang")
+    hang = "transform hang(text/plain) -> text/plain"
+    wait("giving up", lambda: "three times" in world.offer(hang).get("reason", ""))
+    assert world.moss("call", UPPER, data=b"x").stdout == b"X"
+
+
+def test_absurd_requests(world):
+    for request in ("", "convert(((((", "hash sha256(" + "a/b," * 900 + ") -> x/y", "\x01\x02 -> ", "é(ü) -> ß"):
+        assert world.moss("explain", request, check=False).returncode != 0, request
+    assert world.broker.poll() is None
+
+
+def test_the_broker_killed_during_a_thousand_calls(world):
+    """Callers get a result or an error, and none hangs."""
+    caller = subprocess.Popen([CALLER, "1000", "4", UPPER, "20000"], env=world.env,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for _ in range(3):
+        time.sleep(0.05)
+        world.kill_broker()
+        world.start_broker()
+    out, _ = caller.communicate(timeout=60)
+    done, failed, longest_ms = map(int, out.split())
+    assert done + failed == 1000 and longest_ms < 15000, out
+    assert done >= 900, out
+
+
+def test_ten_thousand_offers(world):
+    world.start("process:many", "1", "many=9900")
+    last = "transform many-9899(text/plain) -> text/plain"
+    wait("all are taken", lambda: world.offer(last).get("present"), seconds=40)
+    began = time.monotonic()
+    assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
+    assert time.monotonic() - began < 5
+    world.start("process:more", "1", "many=200")
+    time.sleep(1)
+    assert world.broker.poll() is None
+    assert len(world.list_offers()) <= 10000
+
+
+if __name__ == "__main__":
+    the_world = World()
+    try:
+        tap.run(globals(), the_world)
+    finally:
+        the_world.close()
