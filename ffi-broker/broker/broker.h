@@ -93,6 +93,7 @@ struct _Broker
   GSource *listener;
   GHashTable *providers;        /* "id device" → Provider, owned */
   GHashTable *offers;           /* number → Offer */
+  guint n_offers;               /* those that have no number yet, too */
   GHashTable *clients;          /* Client, owned */
   GHashTable *workers;          /* bridge → Worker, owned */
   MossFfiTableWriter *writer;
@@ -100,6 +101,7 @@ struct _Broker
   double slowdown;              /* by which costs are published */
   guint publish_source, flush_source;
   guint64 generation;
+  gint64 started_us;
   MossLoad load_since;
   double load;
   Canaries *canaries;

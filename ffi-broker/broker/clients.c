@@ -18,6 +18,8 @@ enum
 {
   NAME_MAX_CHARS = 64,
   CONNECTING_MAX = 64,
+  BACK_S = 4,          /* in which providers find a new broker */
+  ASK_AGAIN_MS = 100,
 };
 
 struct _Client
@@ -152,21 +154,88 @@ on_report (Client *client, MossFfiFrame *frame)
     learn_report (client->broker, offer, in, out, run, whole, outcome);
 }
 
+typedef struct
+{
+  Client *client;
+  guint64 serial;
+  char *request;
+  GVariant *options;
+  gint64 until_us;
+} Asking;
+
+static void
+asking_free (Asking *asking)
+{
+  client_unref (asking->client);
+  g_free (asking->request);
+  g_variant_unref (asking->options);
+  g_free (asking);
+}
+
+/* FALSE: nobody offers it yet, but those who did may be on their way back. */
+static gboolean
+answer_ask (Asking *asking)
+{
+  Client *client = asking->client;
+  g_autoptr (GError) error = NULL;
+  GVariant *plan;
+
+  if (client->conn == NULL)
+    return TRUE;
+  plan = explain_plan (client->broker, asking->request, asking->options, &error);
+  if (plan != NULL)
+    moss_ffi_conn_send (client->conn, MOSS_FFI_FRAME_ANSWER, asking->serial,
+                        g_variant_new ("(@aa{sv})", plan), NULL, 0);
+  else if (g_error_matches (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_NOT_OFFERED) &&
+           g_get_monotonic_time () < asking->until_us)
+    return FALSE;
+  else
+    moss_ffi_conn_send_error (client->conn, asking->serial, error);
+  return TRUE;
+}
+
+static gboolean
+on_ask_again (gpointer user_data)
+{
+  Asking *asking = user_data;
+
+  if (!answer_ask (asking))
+    return G_SOURCE_CONTINUE;
+  asking_free (asking);
+  return G_SOURCE_REMOVE;
+}
+
+/* Who was offered by a process in the broker's last life announces again in its next. */
+static gboolean
+was_offered (Broker *broker, const char *request)
+{
+  g_autoptr (MossFfiCapability) capability = moss_ffi_capability_parse (request, NULL);
+  GHashTableIter iter;
+  Offer *offer;
+
+  g_hash_table_iter_init (&iter, broker->offers);
+  while (capability != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
+    if (!offer->announced && offer->provider->kind == MOSS_FFI_KIND_LOCAL &&
+        moss_ffi_capability_match (offer->capability, capability) != MOSS_FFI_MATCH_NO)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 on_ask (Client *client, MossFfiFrame *frame)
 {
-  g_autoptr (GVariant) options = NULL;
-  g_autoptr (GError) error = NULL;
-  const char *request;
-  GVariant *plan;
+  gint64 back_us = client->broker->started_us + BACK_S * G_USEC_PER_SEC;
+  Asking *asking = g_new0 (Asking, 1);
 
-  g_variant_get (frame->body, "(&s@a{sv})", &request, &options);
-  plan = explain_plan (client->broker, request, options, &error);
-  if (plan == NULL)
-    moss_ffi_conn_send_error (client->conn, frame->serial, error);
+  asking->client = g_rc_box_acquire (client);
+  asking->serial = frame->serial;
+  g_variant_get (frame->body, "(s@a{sv})", &asking->request, &asking->options);
+  if (g_get_monotonic_time () < back_us && was_offered (client->broker, asking->request))
+    asking->until_us = back_us;
+  if (answer_ask (asking))
+    asking_free (asking);
   else
-    moss_ffi_conn_send (client->conn, MOSS_FFI_FRAME_ANSWER, frame->serial,
-                        g_variant_new ("(@aa{sv})", plan), NULL, 0);
+    g_timeout_add (ASK_AGAIN_MS, on_ask_again, asking);
 }
 
 static void

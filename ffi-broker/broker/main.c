@@ -145,6 +145,7 @@ main (int argc, char **argv)
   raise_descriptors ();
   broker.loop = g_main_loop_new (NULL, FALSE);
   broker.cpu = read_cpu ();
+  broker.started_us = g_get_monotonic_time ();
   broker.interface = moss_dbus_function_broker1_skeleton_new ();
   broker.peer_interface = moss_dbus_function_broker_peer1_skeleton_new ();
   terminate = g_unix_signal_add (SIGTERM, on_signal, &broker);

@@ -123,6 +123,7 @@ offer_new (Provider *provider, const char *text, MossFfiCapability *capability,
   moss_ffi_learner_init (&offer->learner);
   read_attributes (offer);
   g_ptr_array_add (provider->offers, offer);
+  provider->broker->n_offers++;
   return offer;
 }
 
@@ -474,7 +475,7 @@ make_room (Broker *broker, GError **error)
   GHashTableIter iter;
   Offer *offer, *victim = NULL;
 
-  if (g_hash_table_size (broker->offers) < OFFERS_MAX)
+  if (broker->n_offers < OFFERS_MAX)
     return TRUE;
   g_hash_table_iter_init (&iter, broker->offers);
   while (victim == NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
@@ -656,6 +657,7 @@ registry_forget (Broker *broker, Offer *offer)
   if (!moss_ffi_db_remove_offer (broker->db, offer->number, &error))
     g_warning ("offer %u can't be removed: %s", offer->number, error->message);
   g_hash_table_remove (broker->offers, GUINT_TO_POINTER (offer->number));
+  broker->n_offers--;
   g_ptr_array_remove (offer->provider->offers, offer);
   publish_soon (broker);
 }

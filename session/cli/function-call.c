@@ -62,8 +62,8 @@ do_call (const char *request, GPtrArray *inputs, GVariant *options, GError **err
 static gboolean
 give_result (MossFfiResult *result, const MossFunctionOptions *options, GError **error)
 {
-  g_autoptr (GVariant) explanation = moss_ffi_result_get_explanation (result);
-  g_autoptr (GVariant) values = moss_ffi_result_get_values (result);
+  GVariant *explanation = moss_ffi_result_get_explanation (result);
+  GVariant *values = moss_ffi_result_get_values (result);
   gboolean has_data = moss_ffi_result_get_n_buffers (result) > 0;
 
   if (has_data &&

@@ -79,8 +79,7 @@ def wait(what, check, seconds=20):
 
 def test_a_new_offer_is_measured(world):
     world.start("process:good", "1", "upper", "sort")
-    wait("measuring", lambda: world.offer(UPPER).get("trust") == "measured")
-    assert len(world.offer(UPPER)["curve"]) == 3, world.offer(UPPER)
+    wait("measuring", lambda: len(world.offer(UPPER).get("curve", [])) >= 3)
     assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
 
 
