@@ -292,19 +292,24 @@ start_and_travel (const MossFfiTableProvider *provider, float bytes)
   return cost;
 }
 
-/* Start (unless warm) + queue + travel of arguments and result + run, in µs; NaN when how long it
- * runs is not known. */
-float
-moss_ffi_offer_cost_us (const MossFfiTable *table, guint index, guint64 bytes)
+static float
+cost_us (const MossFfiTable *table, const MossFfiTableOffer *offer, float bytes, float log2_bytes)
 {
-  const MossFfiTableOffer *offer = moss_ffi_table_get_offer (table, index);
-  float run = moss_ffi_curve_predict_us (&offer->curve, bytes);
+  float run = exp2f (moss_ffi_curve_quick_log2_us (&offer->curve, log2_bytes));
   float ratio = cost_now (&offer->out_per_in);
 
   if (!isfinite (ratio))
     ratio = 1;
   return run + start_and_travel (moss_ffi_table_get_provider_of (table, offer),
                                  bytes * (1 + ratio));
+}
+
+/* Start (unless warm) + queue + travel of arguments and result + run, in µs; NaN when how long it
+ * runs is not known. */
+float
+moss_ffi_offer_cost_us (const MossFfiTable *table, guint offer, guint64 bytes)
+{
+  return cost_us (table, moss_ffi_table_get_offer (table, offer), bytes, log2f (MAX (bytes, 1)));
 }
 
 static gboolean
@@ -326,16 +331,17 @@ moss_ffi_choose (const MossFfiTable *table,
                  float *predicted_us)
 {
   guint best = MOSS_FFI_NO_OFFER;
-  float least = NAN;
+  float least = NAN, log2_bytes = log2f (MAX (bytes, 1));
 
   for (guint i = 0; i < candidates->n; i++)
     {
       guint index = candidates->offers[i];
+      const MossFfiTableOffer *offer = moss_ffi_table_get_offer (table, index);
       float cost;
 
-      if (!may_be_called (moss_ffi_table_get_offer (table, index), candidates, bytes))
+      if (!may_be_called (offer, candidates, bytes))
         continue;
-      cost = moss_ffi_offer_cost_us (table, index, bytes);
+      cost = cost_us (table, offer, bytes, log2_bytes);
       if (best == MOSS_FFI_NO_OFFER || (isnan (least) && !isnan (cost)) ||
           cost < least * AS_GOOD)
         {

@@ -88,8 +88,9 @@ beyond (const MossFfiCurve *curve, int i, int step, float x)
   return known (curve, i) + slope * (x - i);
 }
 
-static float
-at (const MossFfiCurve *curve, float x)
+/* log2 of the microseconds at a size that is given as its logarithm; NaN: nothing is known. */
+float
+moss_ffi_curve_log2_us_at (const MossFfiCurve *curve, float x)
 {
   int low = next_known (curve, CLAMP ((int) x, 0, MOSS_FFI_BUCKETS - 1), -1);
   int high = next_known (curve, CLAMP ((int) x + 1, 0, MOSS_FFI_BUCKETS - 1), 1);
@@ -108,7 +109,7 @@ at (const MossFfiCurve *curve, float x)
 float
 moss_ffi_curve_log2_us (const MossFfiCurve *curve, guint64 bytes)
 {
-  return at (curve, log2_bytes (bytes));
+  return moss_ffi_curve_log2_us_at (curve, log2_bytes (bytes));
 }
 
 /* The microseconds that @bytes take; NaN when nothing is known. */
@@ -148,6 +149,18 @@ moss_ffi_curve_shift (MossFfiCurve *curve, float log2_factor)
     curve->log2_us[i] = CLAMP (curve->log2_us[i] + log2_factor, LOG2_US_MIN, LOG2_US_MAX);
 }
 
+/* Writes down at each bucket what is expected there, so that readers needn't look for neighbours.
+ * Counts stay: what was measured is still told from what was not. */
+void
+moss_ffi_curve_fill (MossFfiCurve *curve)
+{
+  MossFfiCurve full = *curve;
+
+  for (guint i = 0; i < MOSS_FFI_BUCKETS; i++)
+    full.log2_us[i] = moss_ffi_curve_log2_us_at (curve, i);
+  *curve = full;
+}
+
 /* As it is kept on disk: little-endian, first the floats. */
 GBytes *
 moss_ffi_curve_to_bytes (const MossFfiCurve *curve)
@@ -184,7 +197,8 @@ static float
 at_bucket (const MossFfiCurve *curve, float x, float y)
 {
   int i = nearest (x);
-  float slope = at (curve, i + 0.5f) - at (curve, i - 0.5f);
+  float slope = moss_ffi_curve_log2_us_at (curve, i + 0.5f) -
+                moss_ffi_curve_log2_us_at (curve, i - 0.5f);
 
   if (!isfinite (slope))
     slope = USUAL_SLOPE;

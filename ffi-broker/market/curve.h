@@ -31,6 +31,8 @@ void moss_ffi_curve_init (MossFfiCurve *curve);
 guint moss_ffi_bucket (guint64 bytes);
 guint64 moss_ffi_bucket_bytes (guint bucket);
 float moss_ffi_curve_log2_us (const MossFfiCurve *curve, guint64 bytes);
+float moss_ffi_curve_log2_us_at (const MossFfiCurve *curve, float log2_bytes);
+void moss_ffi_curve_fill (MossFfiCurve *curve);
 float moss_ffi_curve_predict_us (const MossFfiCurve *curve, guint64 bytes);
 gboolean moss_ffi_curve_is_known (const MossFfiCurve *curve);
 gboolean moss_ffi_curve_is_measured (const MossFfiCurve *curve, guint64 bytes);
@@ -38,6 +40,22 @@ void moss_ffi_curve_shift (MossFfiCurve *curve, float log2_factor);
 
 GBytes *moss_ffi_curve_to_bytes (const MossFfiCurve *curve);
 gboolean moss_ffi_curve_from_bytes (GBytes *bytes, MossFfiCurve *curve);
+
+/* As moss_ffi_curve_log2_us_at (), for hot code: two loads where both neighbours are known. */
+static inline float
+moss_ffi_curve_quick_log2_us (const MossFfiCurve *curve, float log2_bytes)
+{
+  int i = (int) log2_bytes;
+  float low, high;
+
+  if (!(log2_bytes >= 0) || i >= MOSS_FFI_BUCKETS - 1)
+    return moss_ffi_curve_log2_us_at (curve, log2_bytes);
+  /* Numbers of the table are written while they are read. */
+  __atomic_load (&curve->log2_us[i], &low, __ATOMIC_RELAXED);
+  __atomic_load (&curve->log2_us[i + 1], &high, __ATOMIC_RELAXED);
+  low += (high - low) * (log2_bytes - i);
+  return isfinite (low) ? low : moss_ffi_curve_log2_us_at (curve, log2_bytes);
+}
 
 void moss_ffi_learner_init (MossFfiLearner *learner);
 void moss_ffi_learner_observe (MossFfiLearner *learner, guint64 bytes, double us, guint32 now);

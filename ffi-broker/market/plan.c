@@ -280,7 +280,7 @@ is_allowed (Search *search, const MossFfiTableOffer *row)
          (wants->licences == NULL || g_strv_contains (wants->licences, licence));
 }
 
-/* Of offers that do the same only those of the best quality are steps, as in moss_ffi_resolve (). */
+/* Of offers that do the same only the best are steps, as in moss_ffi_resolve (). */
 static guint
 least_rank (Search *search, guint key)
 {

@@ -8,42 +8,47 @@
 /* Who was this much slower is looked at a quarter as often. */
 #define HOPELESS_LOG2 4.0f
 
-/* What a function of this media type is tried with when it is new: small, middle, large, in
- * bytes. Three sizes tell overhead, throughput and a bad exponent apart. */
+/* What a function of this media type is tried with when it is new, in bytes: from what is almost
+ * nothing to 1 MiB, of raw pictures and sound 16 MiB. So many tell overhead, throughput and a bad
+ * exponent apart; whoever is slow is given up early. */
 void
 moss_ffi_canary_sizes (const char *media, guint64 sizes[MOSS_FFI_CANARIES])
 {
-  guint smallest = 8, step = 5;
+  guint smallest = 8, step = 3;
 
   if (media != NULL && (strcmp (media, "video/x-raw") == 0 || strcmp (media, "audio/x-raw") == 0))
-    smallest = 12;
-  else if (media != NULL && g_str_has_prefix (media, "image/"))
-    smallest = 10;
+    step = 4;
   for (guint i = 0; i < MOSS_FFI_CANARIES; i++)
     sizes[i] = G_GUINT64_CONSTANT (1) << (smallest + i * step);
 }
 
-/* When to give up @chosen and ask another: at three times what the best of the others takes, if
- * that one was measured at this size. 0: never. Since the choice is greedy, that is never less
- * than three times what was predicted of @chosen itself. Only for pure functions: others must not
- * run twice. */
+/* When to give up @chosen and ask another: at three times what the best of the others takes. Who
+ * was measured at this size is only given up for another who was; whose cost is a guess, for
+ * anybody's. 0: never. Since the choice is greedy, that is never less than three times what was
+ * predicted of @chosen itself. Only for pure functions: others must not run twice. */
 float
 moss_ffi_kill_after_us (const MossFfiTable *table,
                         const MossFfiCandidates *candidates,
                         guint chosen,
                         guint64 bytes)
 {
-  float least = INFINITY;
+  gboolean guess
+      = !moss_ffi_curve_is_measured (&moss_ffi_table_get_offer (table, chosen)->curve, bytes);
+  float measured = INFINITY, expected = INFINITY, least;
 
   for (guint i = 0; i < candidates->n; i++)
     {
       const MossFfiTableOffer *offer = moss_ffi_table_get_offer (table, candidates->offers[i]);
+      float cost = moss_ffi_offer_cost_us (table, candidates->offers[i], bytes);
 
       if (candidates->offers[i] == chosen || (offer->flags & MOSS_FFI_OFFER_RESTING) != 0 ||
-          !moss_ffi_curve_is_measured (&offer->curve, bytes))
+          isnan (cost))
         continue;
-      least = MIN (least, moss_ffi_offer_cost_us (table, candidates->offers[i], bytes));
+      expected = MIN (expected, cost);
+      if (moss_ffi_curve_is_measured (&offer->curve, bytes))
+        measured = MIN (measured, cost);
     }
+  least = !isfinite (measured) && guess ? expected : measured;
   if (!isfinite (least))
     return 0;
   return MAX (MOSS_FFI_KILL_FACTOR * least, MOSS_FFI_KILL_LEAST_US);

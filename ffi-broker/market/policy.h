@@ -7,10 +7,10 @@
 
 G_BEGIN_DECLS
 
-#define MOSS_FFI_CANARIES 3
+#define MOSS_FFI_CANARIES 5
 #define MOSS_FFI_KILL_FACTOR 3
-/* Below this nobody is killed: to start a worker again costs more. */
-#define MOSS_FFI_KILL_LEAST_US 20000
+/* Below this nobody is killed: a machine that is busy for a moment delays that much. */
+#define MOSS_FFI_KILL_LEAST_US 10000
 
 /* How often each size was asked for lately; halved now and then by its owner. */
 typedef struct

@@ -139,6 +139,7 @@ moss_ffi_table_builder_add_offer (MossFfiTableBuilder *builder,
     row.offer.curve = *info->curve;
   else
     moss_ffi_curve_init (&row.offer.curve);
+  moss_ffi_curve_fill (&row.offer.curve);
   g_array_append_val (builder->rows, row);
   return TRUE;
 }
@@ -327,21 +328,23 @@ writable_offer (MossFfiTableWriter *writer, guint i)
   return writable (writer, moss_ffi_table_get_offer (writer->table, i));
 }
 
-/* Each number changes by itself: a reader sees the old or the new one. */
+/* Each number changes by itself: a reader sees the old or the new one. Where nothing was measured
+ * the table says what is expected. */
 void
 moss_ffi_table_writer_set_curve (MossFfiTableWriter *writer,
                                  guint offer,
                                  const MossFfiCurve *curve)
 {
-  MossFfiCurve *own;
+  MossFfiCurve full = *curve, *own;
 
   g_return_if_fail (offer < moss_ffi_table_get_n_offers (writer->table));
   own = &writable_offer (writer, offer)->curve;
+  moss_ffi_curve_fill (&full);
   begin (writer);
   for (guint i = 0; i < MOSS_FFI_BUCKETS; i++)
     {
-      __atomic_store (&own->log2_us[i], &curve->log2_us[i], __ATOMIC_RELAXED);
-      __atomic_store (&own->count[i], &curve->count[i], __ATOMIC_RELAXED);
+      __atomic_store (&own->log2_us[i], &full.log2_us[i], __ATOMIC_RELAXED);
+      __atomic_store (&own->count[i], &full.count[i], __ATOMIC_RELAXED);
     }
   end (writer);
 }
