@@ -2,6 +2,7 @@
 """Runs the test_ functions of a script and reports in TAP, which meson and ./dev test count."""
 import os
 import sys
+import time
 import traceback
 
 
@@ -18,9 +19,10 @@ def run(namespace, *arguments):
     failed = 0
     for number, (name, test) in enumerate(tests, 1):
         title = name[5:].replace("_", " ")
+        began = time.monotonic()
         try:
             test(*arguments)
-            print(f"ok {number} - {title}", flush=True)
+            print(f"ok {number} - {title} # {time.monotonic() - began:.1f} s", flush=True)
         except Skip as reason:
             print(f"ok {number} - {title} # SKIP {reason}", flush=True)
         except Exception:  # every failure is one line and its trace

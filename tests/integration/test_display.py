@@ -115,7 +115,7 @@ class Display:
         self.viewers.append(Viewer(self))
         return self.viewers[-1]
 
-    def start(self, *argv, **more):
+    def start(self, *argv, pass_fds=(), **more):
         if not shutil.which(argv[0]):
             raise tap.Skip(f"{argv[0]} is not installed")
         env = {name: value for name, value in os.environ.items()
@@ -126,7 +126,7 @@ class Display:
                    GTK_A11Y="none", HOME=self.directory, LC_ALL="C.UTF-8")
         env.update(more)
         app = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=self.log,
-                               stderr=self.log, start_new_session=True)
+                               stderr=self.log, start_new_session=True, pass_fds=pass_fds)
         self.apps.append(app)
         return app
 
@@ -331,14 +331,12 @@ def test_xwayland_shows_one_window():
         raise tap.Skip("Xwayland is not installed")
     with Display() as display:
         viewer = display.viewer()
-        os.makedirs("/tmp/.X11-unix", exist_ok=True)
-        number = next(n for n in range(60, 99)
-                      if not os.path.exists(f"/tmp/.X11-unix/X{n}")
-                      and not os.path.exists(f"/tmp/.X{n}-lock"))
-        display.start("Xwayland", f":{number}", "-noreset")
-        end = time.monotonic() + 10
-        while not os.path.exists(f"/tmp/.X11-unix/X{number}") and time.monotonic() < end:
-            time.sleep(0.1)
+        read_end, write_end = os.pipe()
+        display.start("Xwayland", "-displayfd", str(write_end), "-noreset", pass_fds=[write_end])
+        os.close(write_end)
+        with os.fdopen(read_end, encoding="ascii") as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xwayland did not start"
         display.start("mousepad", GDK_BACKEND="x11", DISPLAY=f":{number}",
                       DBUS_SESSION_BUS_ADDRESS="disabled:")
         viewer.say("windows 1")
