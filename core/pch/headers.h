@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What most of our files include, compiled once a program where the option b_pch is on, as ./dev test
- * has it. No file may depend on that: each includes what it uses, and by default b_pch is off. */
+ * What most of our files include, compiled once a program where the option b_pch is on, as
+ * ./dev test has it. No file may depend on that: each includes what it uses, and b_pch
+ * is off by default. */
 #ifndef MOSS_PCH_HEADERS_H
 #define MOSS_PCH_HEADERS_H
 

@@ -20,7 +20,7 @@ BUILD = os.environ.get("MOSS_BUILD", "build/dev")
 TOOL = os.path.join(BUILD, "tests/integration/net-tool")
 NETD = os.path.join(BUILD, "vfs/moss-netd")
 AGENT = os.path.join(BUILD, "core/moss-agent")
-SLOW = 4 if os.environ.get("MOSS_TEST_SLOW") else 1  # a sanitizer build
+SLOW = 4 if os.environ.get("MOSS_TEST_SLOW") else 1  # a sanitizer build: more time, less to carry
 NET = ["--session", "-d", "org.moss.Net1", "-o", "/org/moss/Net", "-m"]
 
 
@@ -188,15 +188,15 @@ def test_calls(a, b):
 
 
 def test_put_get(a, b):
-    put = a.tool("put", 60, 1, "")
+    put = a.tool("put", 60 // SLOW, 1, "")
     got = b.tool("get", a.id, text=put["refs"])
-    assert got["sha256"] == put["sha256"] and got["bytes"] == 60 << 20
+    assert got["sha256"] == put["sha256"] and got["bytes"] == 60 // SLOW << 20
     assert put["stored"] < got["fetched"] < put["stored"] * 1.01 + 65536
     again = b.tool("get", "", text=put["refs"])
     assert again["sha256"] == put["sha256"] and again["fetched"] == 0
-    same = a.tool("put", 60, 1, "")
+    same = a.tool("put", 60 // SLOW, 1, "")
     assert same["stored"] == 0 and same["refs"] == put["refs"]
-    print(f"# 60 MiB: put {put['ms']} ms, get over the link {got['ms']} ms "
+    print(f"# {60 // SLOW} MiB: put {put['ms']} ms, get over the link {got['ms']} ms "
           f"({got['mb_per_s']} MB/s), get from the store {again['ms']} ms "
           f"({again['mb_per_s']} MB/s)")
 
@@ -204,19 +204,19 @@ def test_put_get(a, b):
 def test_push(a, b):
     """What is pushed ahead is not sent a second time, though the get comes at once."""
     before = a.sent(b)
-    put = a.tool("put", 40, 2, b.id)
+    put = a.tool("put", 40 // SLOW, 2, b.id)
     got = b.tool("get", a.id, text=put["refs"])
     assert got["sha256"] == put["sha256"]
     sent = a.sent(b) - before
     assert sent < put["stored"] * 1.02 + 65536, (sent, put["stored"])
     before = a.sent(b)
-    a.tool("put", 40, 2, b.id)
+    a.tool("put", 40 // SLOW, 2, b.id)
     assert a.sent(b) - before < 65536, "known objects were sent again"
-    print(f"# 40 MiB pushed: put {put['ms']} ms, then get {got['ms']} ms")
+    print(f"# {40 // SLOW} MiB pushed: put {put['ms']} ms, then get {got['ms']} ms")
 
 
 def test_calls_go_first(a, b):
-    put = subprocess.Popen([TOOL, "put", "150", "3", b.id], env=a.env,
+    put = subprocess.Popen([TOOL, "put", str(150 // SLOW), "3", b.id], env=a.env,
                            stdout=subprocess.DEVNULL)
     worst = 0
     while put.poll() is None:
@@ -359,14 +359,14 @@ def test_heals(a, b):
 
 def test_broken_transfer(a, b):
     """The sender dies in the middle: a clear error, and the rest comes later."""
-    put = a.tool("put", 200, 8, "")
+    put = a.tool("put", 200 // SLOW, 8, "")
     before = b.gdbus("Devices")
     get = subprocess.Popen([TOOL, "get", a.id], env=b.env, stdin=subprocess.PIPE,
                            stdout=subprocess.PIPE, text=True)
     get.stdin.write(put["refs"])
     get.stdin.close()
     wait_for("some of it", lambda: int(re.search(
-        r", uint64 (\d+)", b.gdbus("LinkBytes", a.id).stdout)[1]) > 20 << 20)
+        r", uint64 (\d+)", b.gdbus("LinkBytes", a.id).stdout)[1]) > 20 // SLOW << 20)
     a.stop(how=signal.SIGKILL)
     answer = json.loads(get.stdout.read())
     get.wait()

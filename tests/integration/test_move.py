@@ -12,7 +12,6 @@ import hosts  # noqa: E402
 import tap  # noqa: E402
 
 BUILD = os.environ.get("MOSS_BUILD", "build/dev")
-HOPS = int(os.environ.get("MOSS_TEST_HOPS", "20"))
 SESSION = ("org.moss.Session1", "/org/moss/Session")
 
 
@@ -100,19 +99,6 @@ def test_way_back_is_short(desk):
     report = desk.send(laptop, sandbox)
     assert report["bytes-sent"] <= 0.10 * report["image-bytes"], report
     end(desk, sandbox)
-
-
-def test_twenty_hops(desk):
-    for argv in (["/bin/sh", "-c", desks.COUNTER], ["foot"]):
-        source, target = pair_of(desk)
-        sandbox = desks.run_app(source, *argv)
-        time.sleep(2)
-        for hop in range(HOPS):
-            desk.send(source, sandbox)
-            assert desks.state(target, sandbox) == "running", f"hop {hop} of {argv[0]}"
-            assert desks.sandboxed(target) and not desks.sandboxed(source), f"hop {hop}"
-            source, target = target, source
-        end(desk, sandbox)
 
 
 def test_differing_libraries_travel(desk):
