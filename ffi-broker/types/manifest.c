@@ -385,6 +385,7 @@ append_number (GString *argument, const Value *value, double number)
 static gboolean
 append_option (GString *argument, const Value *value, GVariant *option)
 {
+  g_autofree char *number = NULL;
   const char *text = NULL;
 
   if (option == NULL)
@@ -396,6 +397,11 @@ append_option (GString *argument, const Value *value, GVariant *option)
     text = g_hash_table_lookup (value->words, g_variant_get_string (option, NULL));
   else if (value->words != NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_BOOLEAN))
     text = g_hash_table_lookup (value->words, g_variant_get_boolean (option) ? "true" : "false");
+  else if (value->words != NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_INT32))
+    {
+      number = g_strdup_printf ("%d", g_variant_get_int32 (option));
+      text = g_hash_table_lookup (value->words, number);
+    }
   else if (value->words == NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_INT32))
     return append_number (argument, value, g_variant_get_int32 (option));
   else if (value->words == NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_DOUBLE))

@@ -199,6 +199,26 @@ reader_of (const char *key)
   return other != NULL && worker_find (other, key, 3) != NULL ? other : NULL;
 }
 
+static void
+go_round (const char *encode, const char *media, const char *options, Worker *reader,
+          const char *decode, guint channels, double mean, guint most)
+{
+  g_auto (Picture) from = picture_new (200, 150, channels);
+  g_auto (Picture) is = { 0 };
+  g_autoptr (MossFfiBuffer) input = buffer_of_picture (&from);
+  g_autoptr (MossFfiResult) file = call (encode, media, input, options);
+  MossFfiBuffer *buffer = moss_ffi_result_get_buffer (file, 0);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MossFfiResult) result = worker_call (
+    reader, decode, channels == 4 ? "video/x-raw,format=RGBA" : "video/x-raw,format=RGB", buffer,
+    NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstr (moss_ffi_buffer_get_caps (buffer), ==, media);
+  is = picture_of_result (result);
+  check (&is, &from, 0, mean, most);
+}
+
 /* There and back: what was written is what it says it is. */
 static void
 check_round (const char *media, const char *options, double mean, guint most)
@@ -211,20 +231,9 @@ check_round (const char *media, const char *options, double mean, guint most)
   for (guint channels = 3; reader != NULL && channels <= 4; channels++)
     {
       const char *decode = worker_find (reader, back, channels);
-      g_auto (Picture) from = picture_new (200, 150, channels);
-      g_autoptr (MossFfiBuffer) input = buffer_of_picture (&from);
-      g_autoptr (MossFfiResult) file = call (encode, media, input, options);
-      g_autoptr (GError) error = NULL;
-      g_autoptr (MossFfiResult) result = worker_call (
-        reader, decode, channels == 4 ? "video/x-raw,format=RGBA" : "video/x-raw,format=RGB",
-        moss_ffi_result_get_buffer (file, 0), NULL, &error);
-      g_auto (Picture) is = { 0 };
 
-      g_assert_no_error (error);
-      is = picture_of_result (result);
-      g_assert_cmpstr (moss_ffi_buffer_get_caps (moss_ffi_result_get_buffer (file, 0)), ==,
-                       media);
-      check (&is, &from, 0, mean, most);
+      if (decode != NULL)
+        go_round (encode, media, options, reader, decode, channels, mean, most);
     }
 }
 
@@ -384,7 +393,6 @@ test_offers (void)
   const char *png = worker_find (worker, "encode video/x-raw -> image/png", 3);
 
   g_assert_cmpuint (g_variant_n_children (worker->offers), >=, 3);
-  g_assert_true (jpeg != NULL || png != NULL);
   g_assert_true (jpeg == NULL || worker_get_flag (worker, jpeg, "lossy"));
   g_assert_false (png != NULL && worker_get_flag (worker, png, "lossy"));
   g_assert_true (png == NULL || worker_get_flag (worker, png, "pure"));

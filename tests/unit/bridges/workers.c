@@ -53,6 +53,7 @@ worker_start (const char *bridge, const char *manifest)
   int ends[2];
 
   worker->caller = -1;
+  worker->patience_us = 60 * G_TIME_SPAN_SECOND;
   moss_ffi_socket_pair (ends, &error);
   g_assert_no_error (error);
   worker->broker = ends[0];
@@ -157,7 +158,7 @@ worker_call (Worker *worker, const char *function, const char *out_caps, MossFfi
                                                 NULL);
   MossFfiRequest request = {
     .function = function, .out_caps = out_caps, .options = given, .inputs = &input,
-    .n_inputs = input != NULL ? 1 : 0, .deadline_us = 60 * G_TIME_SPAN_SECOND,
+    .n_inputs = input != NULL ? 1 : 0, .deadline_us = worker->patience_us,
   };
 
   g_assert_nonnull (given);

@@ -15,6 +15,7 @@ typedef struct
   int caller; /* a connection to its provider */
   char *id;
   GVariant *offers; /* aa{sv} */
+  gint64 patience_us;
 } Worker;
 
 Worker *worker_start (const char *bridge, const char *manifest);
