@@ -242,6 +242,7 @@ add_outputs (Search *search, guint before, const Edge *edge, gboolean asked, Mos
   State from = *state_at (search, before);
   const MossFfiTableOffer *row = moss_ffi_table_get_offer (search->planner->table, edge->offer);
   float cost = moss_ffi_offer_cost_us (search->planner->table, edge->offer, from.bytes);
+  double ratio = row->out_per_in;
   g_auto (GStrv) formats = moss_ffi_caps_dup_choices (out, "format");
   State next = { .step = from.step + 1,
                  .before = before,
@@ -251,7 +252,7 @@ add_outputs (Search *search, guint before, const Edge *edge, gboolean asked, Mos
 
   /* Nobody has tried it: behind everything of which more is known. */
   next.us = from.us + (isfinite (cost) ? cost : 1e9f + from.bytes);
-  next.bytes = from.bytes * (row->out_per_in > 0 && row->out_per_in < 1e6 ? row->out_per_in : 1);
+  next.bytes = MIN (from.bytes * (ratio > 0 && ratio < 1e6 ? ratio : 1), 1e15);
   for (guint i = 0; formats == NULL ? i == 0 : formats[i] != NULL; i++)
     {
       const char *format = formats != NULL ? formats[i] : NULL;
