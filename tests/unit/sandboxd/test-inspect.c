@@ -28,7 +28,8 @@ test_blockers (void)
   static const char *const links[][2] = {
     { "/dev/dri/card0", "app can't travel: it has /dev/dri/card0 open" },
     { "/dev/kvm", "app can't travel: it has /dev/kvm open" },
-    { "/dev/tty", "app can't travel: it shares its terminal in a way that can't be moved (/dev/tty)" },
+    { "/dev/tty",
+      "app can't travel: it shares its terminal in a way that can't be moved (/dev/tty)" },
     { "anon_inode:[io_uring]", "app can't travel: it uses io_uring" },
     { "anon_inode:[userfaultfd]", "app can't travel: it uses userfaultfd" },
     { "anon_inode:kvm-vm", "app can't travel: it runs a virtual machine (KVM)" },
