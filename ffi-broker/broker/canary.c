@@ -168,7 +168,7 @@ tell_benches (Canaries *canaries, Offer *offer)
     }
 }
 
-/* Rests as long as it worked, on a busy machine four times as long. */
+/* Rests as long as it worked, on a busy machine three times as long. */
 static void
 finish (Canaries *canaries)
 {
@@ -182,7 +182,7 @@ finish (Canaries *canaries)
   tell_benches (canaries, offer);
   if (canaries->rest == 0)
     canaries->rest = g_timeout_add (
-        CLAMP (took_us / 1000 * (canaries->broker->load > BUSY ? 4 : 1), 1, 2000), on_rested,
+        CLAMP (took_us / 1000 * (canaries->broker->load > BUSY ? 3 : 1), 1, 300), on_rested,
         canaries);
 }
 

@@ -395,6 +395,17 @@ describe_possible (Broker *broker, const char *request, const MossFfiPlan *plan,
   return g_variant_dict_end (&dict);
 }
 
+/* A picture as another picture, not as what happens to take any bytes. */
+static gboolean
+is_sensible (const char *media, const char *out, const MossFfiCapability *capability)
+{
+  gsize kind = strcspn (media, "/") + 1;
+
+  return strncmp (media, out, kind) == 0 ||
+         g_str_equal (moss_ffi_caps_get_media (moss_ffi_capability_get_input (capability, 0)),
+                      media);
+}
+
 /* Requests worth trying: to every type that somebody makes, and every operation that is asked
  * for by name, on this type. */
 static GHashTable *
@@ -413,7 +424,8 @@ gather_requests (Broker *broker, const char *media)
       if (!offer_is_present (offer) || capability->inputs->len != 1)
         continue;
       if (capability->verb <= MOSS_FFI_VERB_DECODE && capability->operation[0] == '\0' &&
-          !g_str_equal (out, "video/x-raw") && !g_str_equal (out, media))
+          !g_str_equal (out, "video/x-raw") && !g_str_equal (out, media) &&
+          is_sensible (media, out, capability))
         g_hash_table_add (requests, g_strdup_printf ("convert(%s) -> %s", media, out));
       else if (capability->verb > MOSS_FFI_VERB_DECODE &&
                g_str_equal (moss_ffi_caps_get_media (moss_ffi_capability_get_input (capability,

@@ -142,6 +142,15 @@ moss_ffi_fd_has (int fd, guint64 offset, guint64 length, GError **error)
                         length, offset, (gint64)info.st_size);
 }
 
+/* A file that isn't a memfd has none: the answer is -1 then, in which every bit is set. */
+static gboolean
+has_seals (int fd, int seals)
+{
+  int there = fcntl (fd, F_GET_SEALS);
+
+  return there >= 0 && (there & seals) == seals;
+}
+
 /**
  * moss_ffi_buffer_new_for_fd:
  * @caps: what the bytes are
@@ -163,7 +172,7 @@ moss_ffi_buffer_new_for_fd (
 
   if (!moss_ffi_fd_has (fd, offset, length, error))
     return NULL;
-  if ((fcntl (fd, F_GET_SEALS) & fixed) == fixed || fcntl (fd, F_ADD_SEALS, fixed) == 0)
+  if (has_seals (fd, fixed) || fcntl (fd, F_ADD_SEALS, fixed) == 0)
     {
       buffer = moss_ffi_buffer_make (caps);
       buffer->fd = fcntl (fd, F_DUPFD_CLOEXEC, 3);
@@ -302,7 +311,7 @@ moss_ffi_buffer_shorten (MossFfiBuffer *buffer, gsize length, GError **error)
 gboolean
 moss_ffi_fd_seal (int fd, GError **error)
 {
-  if ((fcntl (fd, F_GET_SEALS) & F_SEAL_WRITE) != 0
+  if (has_seals (fd, F_SEAL_WRITE)
       || fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0)
     return TRUE;
   return moss_ffi_fail (error, MOSS_FFI_ERROR_UNSEALED, "A buffer can't be sealed: %s",
