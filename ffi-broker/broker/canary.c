@@ -9,11 +9,10 @@
 #include "broker.h"
 
 #include "ffi-broker/client/buffer-wire.h"
+#include "ffi-broker/market/policy.h"
 
 #include <math.h>
 #include <unistd.h>
-
-static const gsize sizes[] = { 4 << 10, 64 << 10, 1 << 20 };
 
 enum
 {
@@ -51,6 +50,7 @@ struct _Canaries
   /* the one that runs */
   Offer *offer;            /* NULL: none */
   MossFfiConn *conn;
+  guint64 sizes[MOSS_FFI_CANARIES]; /* of inputs, in bytes */
   guint size, run;
   guint64 best_us, bytes_in;
   gint64 job_us, sent_us;
@@ -261,6 +261,15 @@ watch (Canaries *canaries, guint64 us)
   canaries->timeout = g_timeout_add (us / 1000 + 1, on_timeout, canaries);
 }
 
+/* Of the next size, if it is no worse than linear. */
+static double
+expected_us (const Canaries *canaries, guint64 reached_us)
+{
+  guint next_one = canaries->size;
+
+  return (double) reached_us * canaries->sizes[next_one] / canaries->sizes[next_one - 1];
+}
+
 static void
 next_size (Canaries *canaries)
 {
@@ -269,9 +278,8 @@ next_size (Canaries *canaries)
 
   canaries->run = 0;
   canaries->best_us = 0;
-  /* The next is sixteen times as big: not when that will take too long even if linear. */
-  if (++canaries->size < G_N_ELEMENTS (sizes) &&
-      reached_us * 16 < limit_us (offer, sizes[canaries->size]))
+  if (++canaries->size < MOSS_FFI_CANARIES &&
+      expected_us (canaries, reached_us) < limit_us (offer, canaries->sizes[canaries->size]))
     call (canaries);
   else
     finish (canaries);
@@ -512,7 +520,7 @@ call (Canaries *canaries)
   Offer *offer = canaries->offer;
   g_autoptr (MossFfiCaps) first = NULL;
   g_autoptr (GPtrArray) inputs =
-      make_inputs (offer, sizes[canaries->size], &first, &canaries->bytes_in);
+      make_inputs (offer, canaries->sizes[canaries->size], &first, &canaries->bytes_in);
   GVariant *options;
 
   if (inputs == NULL)
@@ -556,6 +564,18 @@ on_connected (int socket, const GError *error, gpointer user_data)
     close (socket);
 }
 
+/* As the replay of recorded costs has them. */
+static void
+choose_sizes (Canaries *canaries)
+{
+  const MossFfiCapability *capability = canaries->offer->capability;
+  const char *media = "application/octet-stream";
+
+  if (capability->inputs->len > 0)
+    media = moss_ffi_caps_get_media (moss_ffi_capability_get_input (capability, 0));
+  moss_ffi_canary_sizes (media, canaries->sizes);
+}
+
 static void
 next (Canaries *canaries)
 {
@@ -571,6 +591,7 @@ next (Canaries *canaries)
   canaries->job_us = g_get_monotonic_time ();
   canaries->sent_us = 0;
   canaries->best_us = 0;
+  choose_sizes (canaries);
   if (!may_measure (canaries->offer))
     {
       finish (canaries);

@@ -44,6 +44,7 @@ typedef struct
   guint hedge;
   GError *error;              /* of the last that failed */
   char *first;                /* device */
+  GPtrArray *asks;            /* Ask, under way; not owned */
 } Call;
 
 typedef struct
@@ -51,8 +52,10 @@ typedef struct
   Call *call;
   char *device;
   guint64 wire_serial;
+  gboolean answered;
 } Ask;
 
+/* Differ after a restart, too: the other side knows calls by them. */
 static guint64 wire_serials;
 
 static void
@@ -72,6 +75,7 @@ call_clear (gpointer data)
   g_free (call->first);
   g_variant_unref (call->options);
   g_clear_pointer (&call->inputs, g_ptr_array_unref);
+  g_clear_pointer (&call->asks, g_ptr_array_unref);
   g_clear_error (&call->error);
   g_rc_box_release_full (call->proxy, proxy_clear);
 }
@@ -85,6 +89,7 @@ call_unref (gpointer data)
 static void
 ask_free (Ask *ask)
 {
+  g_ptr_array_remove_fast (ask->call->asks, ask);
   call_unref (ask->call);
   g_free (ask->device);
   g_free (ask);
@@ -92,9 +97,26 @@ ask_free (Ask *ask)
 
 /* --- the answer --- */
 
+/* The devices that still work on it need not. */
+static void
+cancel_asks (Call *call)
+{
+  for (guint i = 0; i < call->asks->len; i++)
+    {
+      const Ask *ask = call->asks->pdata[i];
+
+      if (!ask->answered)
+        g_dbus_connection_call (call->proxy->broker->bus, NET_NAME, NET_PATH, NET_NAME, "Call",
+                                g_variant_new ("(ssvu)", ask->device, CANCEL_METHOD,
+                                               g_variant_new ("(t)", ask->wire_serial), 5000u),
+                                NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, 7000, NULL, NULL, NULL);
+    }
+}
+
 static void
 end_call (Call *call)
 {
+  cancel_asks (call);
   g_clear_handle_id (&call->hedge, g_source_remove);
   call->answered = TRUE;
   g_hash_table_remove (call->proxy->calls, &call->serial);
@@ -190,6 +212,7 @@ on_answered (GObject *object, GAsyncResult *result, gpointer user_data)
   g_autoptr (GVariant) value = NULL, wire = NULL;
   Answer *got;
 
+  ask->answered = TRUE;
   less_asked (ask);
   if (reply != NULL)
     g_variant_get (reply, "(v)", &value);
@@ -285,7 +308,10 @@ ask_device (Call *call, const char *device)
 
   ask->call = g_rc_box_acquire (call);
   ask->device = g_strdup (device);
+  if (wire_serials == 0)
+    wire_serials = g_get_real_time ();
   ask->wire_serial = ++wire_serials;
+  g_ptr_array_add (call->asks, ask);
   if (peer != NULL)
     peer->asked++;
   call->pending++;
@@ -379,6 +405,7 @@ on_call (Proxy *proxy, MossFfiFrame *frame)
 
   call->proxy = g_rc_box_acquire (proxy);
   call->serial = frame->serial;
+  call->asks = g_ptr_array_new ();
   call->started_us = g_get_monotonic_time ();
   g_variant_get (frame->body, "(ss@a{sv}@a" MOSS_FFI_BUFFER_TYPE "@a{sv})", &call->function,
                  &call->caps, &call->options, &inputs, &hints);
@@ -436,6 +463,7 @@ forget_call (gpointer key, gpointer value, gpointer user_data)
 {
   Call *call = value;
 
+  cancel_asks (call);
   call->answered = TRUE;
   g_clear_handle_id (&call->hedge, g_source_remove);
   return TRUE;
