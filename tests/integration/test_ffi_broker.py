@@ -31,7 +31,8 @@ class World:
                         MOSS_FFI_BRIDGES=self.folder + "/none", G_DEBUG="fatal-warnings")
         self.env.pop("MOSS_FFI_SOCKET", None)
         self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
-                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=self.env)
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                    env=self.env)
         self.env["DBUS_SESSION_BUS_ADDRESS"] = self.bus.stdout.readline().strip()
         self.programs = []
         self.broker = None
@@ -116,7 +117,8 @@ def test_a_hanging_one_is_given_up(world):
 
 
 def test_absurd_requests(world):
-    for request in ("", "convert(((((", "hash sha256(" + "a/b," * 900 + ") -> x/y", "\x01\x02 -> ", "é(ü) -> ß"):
+    for request in ("", "convert(((((", "hash sha256(" + "a/b," * 900 + ") -> x/y", "\x01\x02 -> ",
+                    "é(ü) -> ß"):
         assert world.moss("explain", request, check=False).returncode != 0, request
     assert world.broker.poll() is None
 

@@ -121,14 +121,17 @@ def test_old_versions_are_files(moss):
 def test_ordinary_tools_read_the_past(moss):
     """cp, diff and tar of a whole folder as it was; nobody may write there."""
     shell(moss, "mkdir -p $1/past/sub && cd $1/past && seq 5000 >a && ln -s a link && echo b >sub/b "
-          "&& chmod 640 a && ln a sub/hard && cp -a . $2 && sync . && sleep 1.3", HOME, moss.top + "/runtime/was")
+          "&& chmod 640 a && ln a sub/hard && cp -a . $2 && sync . && sleep 1.3", HOME,
+          moss.top + "/runtime/was")
     moment = shell(moss, "date -u +%Y-%m-%dT%H:%M:%SZ").stdout.strip()
     shell(moss, "cd $1/past && sleep 1.1 && echo changed >a && rm -r sub && sleep 1.2", HOME)
     past = f"{HOME}/.at/{moment}/past"
     for act in ("diff -r --no-dereference $1 $2", "cp -a $1 $3/copy && diff -r --no-dereference $3/copy $2",
                 "tar -C $1 -cf $3/past.tar . && mkdir $3/out && tar -C $3/out -xf $3/past.tar "
-                "&& diff -r --no-dereference $3/out $2", "test $(stat -c %a $1/a $3/copy/a $3/out/a | uniq) = 440",
-                "find $1 -type f -links 2 | wc -l | grep -qx 2", "ls -lR $1 >$3/list && grep -q hard $3/list"):
+                "&& diff -r --no-dereference $3/out $2",
+                "test $(stat -c %a $1/a $3/copy/a $3/out/a | uniq) = 440",
+                "find $1 -type f -links 2 | wc -l | grep -qx 2",
+                "ls -lR $1 >$3/list && grep -q hard $3/list"):
         shell(moss, act, past, moss.top + "/runtime/was", moss.top + "/runtime")
     assert shell(moss, "diff -r $1 $2", past, HOME + "/past", check=False).returncode == 1
     newest = shell(moss, "ls $1/.versions/past/a | tail -1", HOME).stdout.strip()
