@@ -11,6 +11,7 @@
 #include <glib/gi18n.h>
 
 #define NET_NAME "org.moss.Net1"
+#define FILES_TIMEOUT_MS 5000
 #define NET_PATH "/org/moss/Net"
 #define AGENT_NAME "org.moss.Agent1"
 #define AGENT_PATH "/org/moss/Agent"
@@ -409,6 +410,43 @@ moss_net_set_root (MossNet *net, const char *name, GVariant *refs, GError **erro
   reply = call (net, "SetRoot", g_variant_new ("(saay)", name, &ids), "()", 30000, NULL, NULL,
                 error);
   return reply != NULL;
+}
+
+/* A move does without, rather than fail: what is behind comes by itself. */
+GVariant *
+moss_net_leave_files (MossNet *net, const char *sandbox, const char *device)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = call (net, "LeaveFiles", g_variant_new ("(ss)", sandbox, device),
+                                     "(aya(tttyy))", FILES_TIMEOUT_MS, NULL, NULL, &error);
+  g_autoptr (GVariant) root = NULL, locks = NULL;
+
+  if (reply == NULL)
+    {
+      g_message ("An app leaves without word of its files on /net: %s", error->message);
+      return NULL;
+    }
+  g_variant_get (reply, "(@ay@a(tttyy))", &root, &locks);
+  return g_variant_ref_sink (
+      g_variant_new_parsed ("{'root': <%@ay>, 'locks': <%@a(tttyy)>}", root, locks));
+}
+
+void
+moss_net_enter_files (MossNet *net, const char *sandbox, GVariant *files)
+{
+  g_autoptr (GVariant) root
+      = g_variant_lookup_value (files, "root", G_VARIANT_TYPE_BYTESTRING);
+  g_autoptr (GVariant) locks
+      = g_variant_lookup_value (files, "locks", G_VARIANT_TYPE ("a(tttyy)"));
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (root == NULL || locks == NULL)
+    return;
+  reply = call (net, "EnterFiles", g_variant_new ("(s@ay@a(tttyy))", sandbox, root, locks), "()",
+                FILES_TIMEOUT_MS, NULL, NULL, &error);
+  if (reply == NULL)
+    g_message ("An app comes before its files on /net: %s", error->message);
 }
 
 guint64

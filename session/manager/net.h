@@ -47,6 +47,10 @@ gboolean moss_net_set_root (MossNet *net, const char *name, GVariant *refs, GErr
 guint64 moss_net_sent_bytes (MossNet *net, const char *device);
 
 /* The envelope of a manifest, signed by this device. */
+/* What the other device's moss_net_enter_files() needs before an app that stands still here runs
+ * there: a dictionary, or NULL when there is nothing to say. (transfer full) */
+GVariant *moss_net_leave_files (MossNet *net, const char *sandbox, const char *device);
+void moss_net_enter_files (MossNet *net, const char *sandbox, GVariant *files);
 GBytes *moss_net_seal (MossNet *net, GBytes *manifest, GError **error);
 /* The manifest in an envelope that the device (or this one) must have signed. */
 GBytes *moss_net_open (MossNet *net, const char *device, GBytes *envelope, GError **error);

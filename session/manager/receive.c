@@ -408,6 +408,8 @@ restore (MossManager *manager, const char *move, MossArrival *arrival, GVariant 
   g_autoptr (MossManifest) manifest
       = open_manifest (manager, arrival, move, body, &envelope, error);
   g_autoptr (MossFiles) files = NULL;
+  g_autoptr (GVariant) on_net
+      = g_variant_lookup_value (body, "files", G_VARIANT_TYPE_VARDICT);
 
   if (manifest == NULL || !check_fits (manager, manifest, error))
     return FALSE;
@@ -418,6 +420,8 @@ restore (MossManager *manager, const char *move, MossArrival *arrival, GVariant 
   moss_stages_mark (stages, "there-fetch");
   files = moss_files_assemble (manifest, arrival->shelf, &arrival->ready, error);
   moss_stages_mark (stages, "there-assemble");
+  if (on_net != NULL)
+    moss_net_enter_files (manager->net, arrival->id, on_net);
   if (files == NULL || !moss_files_restore (files, manager, arrival->id, manifest, stages, error))
     return FALSE;
   moss_stages_mark (stages, "there-restore");

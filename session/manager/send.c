@@ -34,6 +34,7 @@ typedef struct
   MossTaking *taking;
   MossManifest *manifest;
   MossStages stages;
+  gboolean uses_net; /* it has /net */
   GVariant *extra;   /* aay: runtime files that differ there */
   guint64 sent_before;
   gint64 begun_us, frozen_call_us;
@@ -94,7 +95,6 @@ offer (Sending *sending, GVariant *info, GError **error)
   gboolean accept = FALSE;
   const char *reason = "", *criu = "";
   guint64 memory = 0, layer = 0;
-  gboolean uses_net = FALSE;
 
   if (features == NULL)
     return FALSE;
@@ -121,8 +121,8 @@ offer (Sending *sending, GVariant *info, GError **error)
       g_variant_new_strv ((const char *const *) needed->pdata, needed->len));
   g_variant_builder_add (&body, "{sv}", "criu", g_variant_new_string (criu));
   g_variant_builder_add (&body, "{sv}", "bytes", g_variant_new_uint64 (memory + layer));
-  g_variant_lookup (info, "net", "b", &uses_net);
-  g_variant_builder_add (&body, "{sv}", "net", g_variant_new_boolean (uses_net));
+  g_variant_lookup (info, "net", "b", &sending->uses_net);
+  g_variant_builder_add (&body, "{sv}", "net", g_variant_new_boolean (sending->uses_net));
   reply = moss_net_call (manager->net, sending->device, "move.offer",
                          g_variant_builder_end (&body), OFFER_TIMEOUT_MS, error);
   if (reply == NULL)
@@ -166,18 +166,22 @@ ask_files (Sending *sending, GVariant *info, GError **error)
 }
 
 static GVariant *
-send_envelope (Sending *sending, const char *method, GBytes *envelope, guint timeout_ms,
-               GError **error)
+send_envelope (Sending *sending, const char *method, GBytes *envelope, GVariant *files,
+               guint timeout_ms, GError **error)
 {
   g_autoptr (GVariant) parcel
       = moss_parcel_wrap (sending->manager, envelope, sending->device, error);
+  GVariantDict body;
 
   if (parcel == NULL)
     return NULL;
+  g_variant_dict_init (&body, NULL);
+  g_variant_dict_insert (&body, "move", "s", sending->move);
+  g_variant_dict_insert_value (&body, "envelope", parcel);
+  if (files != NULL)
+    g_variant_dict_insert_value (&body, "files", files);
   return moss_net_call (sending->manager->net, sending->device, method,
-                        g_variant_new_parsed ("{'move': <%s>, 'envelope': <%*>}", sending->move,
-                                              parcel),
-                        timeout_ms, error);
+                        g_variant_dict_end (&body), timeout_ms, error);
 }
 
 static gboolean
@@ -194,7 +198,7 @@ copy_ahead_once (Sending *sending, GError **error)
   envelope = moss_taking_sign (sending->taking, manifest, error);
   if (envelope == NULL)
     return FALSE;
-  reply = send_envelope (sending, "move.ahead", envelope, AHEAD_TIMEOUT_MS, error);
+  reply = send_envelope (sending, "move.ahead", envelope, NULL, AHEAD_TIMEOUT_MS, error);
   moss_stages_mark (&sending->stages, "prepare-there");
   return reply != NULL;
 }
@@ -272,7 +276,7 @@ hand_over (Sending *sending, GError **error)
 {
   MossManager *manager = sending->manager;
   g_autoptr (GBytes) envelope = NULL;
-  g_autoptr (GVariant) reply = NULL, there = NULL;
+  g_autoptr (GVariant) reply = NULL, there = NULL, files = NULL;
   g_autoptr (GError) local = NULL;
   guint timeout_ms;
 
@@ -282,6 +286,8 @@ hand_over (Sending *sending, GError **error)
       || !moss_move_advance (manager, sending->move, MOSS_MOVE_EVENT_DUMPED, NULL, error)
       || !moss_fault_error ("move.source.frozen", error))
     return FALSE;
+  if (sending->uses_net)
+    files = moss_net_leave_files (manager->net, sending->id, sending->device);
   envelope = moss_taking_finish (sending->taking, sending->manifest, &sending->stages, error);
   if (envelope == NULL || !moss_fault_error ("move.source.stored", error)
       || !check_cancel (sending, error))
@@ -289,7 +295,7 @@ hand_over (Sending *sending, GError **error)
   timeout_ms = FREEZE_TIMEOUT_MS
                + MIN (moss_manifest_total_bytes (sending->manifest) / SLOWEST_BYTES_PER_MS,
                       AHEAD_TIMEOUT_MS);
-  reply = send_envelope (sending, "move.manifest", envelope, timeout_ms, &local);
+  reply = send_envelope (sending, "move.manifest", envelope, files, timeout_ms, &local);
   if (reply == NULL)
     {
       sending->refused = !g_error_matches (local, MOSS_MOVE_ERROR, MOSS_MOVE_ERROR_AWAY)

@@ -88,6 +88,8 @@ attempt (MountLocks *locks, Wait *wait)
   int result;
 
   if (lock_table_find (locks->block, &wait->want) != NULL)
+    locks_claim (locks->mount, &wait->want);
+  if (lock_table_find (locks->block, &wait->want) != NULL)
     return in_vain;
   switch (ask_for_lease (locks->mount, wait))
     {
@@ -183,6 +185,7 @@ take (MossMount *mount, fuse_req_t request, const FuseStateLock *want, gboolean 
   Wait wait = { request, connection_request ()->unique, *want, patient, FALSE };
   int result;
 
+  wait.want.app = locks_app_of (want->pid);
   fuse_req_interrupt_func (request, on_interrupt, locks);
   g_mutex_lock (&locks->lock);
   result = attempt (locks, &wait);
@@ -274,6 +277,7 @@ on_flock (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info, int 
     .owner = info->lock_owner,
     .handle = info->fh,
     .end = G_MAXUINT64,
+    .pid = fuse_req_ctx (request)->pid,
     .type = kind == LOCK_UN ? F_UNLCK : kind == LOCK_SH ? F_RDLCK : F_WRLCK,
     .whole = 1,
   };
@@ -299,7 +303,8 @@ locks_released (MossMount *mount, fuse_ino_t node, guint64 handle)
   if (locks->block->locks_end == 0)
     return;
   g_mutex_lock (&locks->lock);
-  if (lock_table_drop_handle (locks->block, node, handle))
+  if (lock_table_drop_handle (locks->block, node, handle)
+      | locks_drop_unclaimed (mount, node, handle))
     given_back (locks, node);
   g_mutex_unlock (&locks->lock);
 }
@@ -325,6 +330,24 @@ locks_resume (MossMount *mount)
   for (guint i = 0; i < locks->block->locks_end; i++)
     if (locks->block->locks[i].node != 0)
       tell_need (locks, locks->block->locks[i].node);
+}
+
+void
+locks_begin (MossMount *mount)
+{
+  g_mutex_lock (&mount->locks->lock);
+}
+
+void
+locks_end (MossMount *mount)
+{
+  g_mutex_unlock (&mount->locks->lock);
+}
+
+void
+locks_tell (MossMount *mount, fuse_ino_t node)
+{
+  tell_need (mount->locks, node);
 }
 
 void

@@ -181,6 +181,16 @@ void locks_flushed (MossMount *mount, fuse_ino_t node, guint64 owner);
 /* Before a write: what another device wrote when it had been given the lease of a file that is
  * locked here is kept beside it. 0 or -errno. */
 int locks_guard (MossMount *mount, guint64 ino);
+/* For fuse-lock-move.c: around a look at the table; what changed is told. */
+void locks_begin (MossMount *mount);
+void locks_end (MossMount *mount);
+void locks_tell (MossMount *mount, fuse_ino_t node);
+
+/* fuse-lock-move.c, between the two */
+/* The hash of the sandbox that a process is in, or 0. */
+guint32 locks_app_of (guint32 pid);
+void locks_claim (MossMount *mount, const FuseStateLock *want);
+gboolean locks_drop_unclaimed (MossMount *mount, guint64 node, guint64 handle);
 
 /* fuse-changes.c */
 MountChanges *changes_new (MossMount *mount);

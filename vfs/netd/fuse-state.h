@@ -48,6 +48,7 @@ typedef struct
   guint64 start, end; /* the first and the last byte */
   guint64 foreign; /* moss_tree_foreign() of the content, when it was taken */
   guint32 pid;
+  guint32 app;    /* the hash of its sandbox's id, or 0 */
   guint16 type;   /* F_RDLCK or F_WRLCK */
   guint16 whole;  /* 1: flock's, which don't meet those of fcntl */
 } FuseStateLock;

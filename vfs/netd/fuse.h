@@ -76,6 +76,13 @@ void moss_mount_changed (MossMount *mount, const MossTreeChange *changes, gsize 
  * lock that a hook takes. */
 void moss_mount_lease_settled (MossMount *mount, guint64 ino);
 
+/* The locks that programs of a sandbox have: a(tttyy), inode, first and last byte, whether for
+ * writing, whether flock's. (transfer full). And to take such that come with one. As above. */
+GVariant *moss_mount_list_locks (MossMount *mount, const char *sandbox);
+void moss_mount_adopt_locks (MossMount *mount, const char *sandbox, GVariant *locks);
+/* Some time later: those of an app that didn't come after all go. */
+void moss_mount_forget_locks (MossMount *mount);
+
 /* The directory of this tree, "/net/NAME". */
 const char *moss_mount_get_home (MossMount *mount);
 

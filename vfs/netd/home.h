@@ -31,6 +31,8 @@ typedef struct
 } HomeSync;
 
 void home_start (Netd *netd);
+/* home-move.c */
+void home_move_export (Netd *netd);
 /* Unmounts nothing: the next netd goes on. */
 void home_stop (Netd *netd);
 /* Before home_start(); copied. */

@@ -15,6 +15,7 @@ enum
   LEASE_LIFE_S = 30,
   LEASE_RENEW_S = 10,
   LEASE_PROMISE_S = 10,
+  LEASE_LEAVE_S = 60, /* a move takes no longer */
   LEASE_IDLE_S = 1, /* it is kept so long for who locks again */
   LEASE_ASK_MS = 3000,
   LEASE_SAY_MS = 100,
@@ -37,6 +38,8 @@ typedef struct
   gboolean alone; /* nobody could be asked, or nobody has heard of it for too long */
   gboolean lost;  /* locked here, and another device was given the lease */
   gboolean doubt; /* or may have been, since it was locked */
+  guint8 leaving_to[MOSS_HASH_BYTES]; /* until leaving_us */
+  gint64 leaving_us;
   gint64 idle_us; /* since when need is 0 */
 } Lease;
 

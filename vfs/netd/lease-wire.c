@@ -161,6 +161,12 @@ is_mine (Leases *leases, guint64 ino, guint mode, const guint8 *device)
 
   if (lease == NULL || lease->lost)
     return FALSE;
+  if (lease->leaving_us > lease_now_us ()
+      && memcmp (lease->leaving_to, device, MOSS_HASH_BYTES) == 0)
+    {
+      lease->mode = 0; /* asked for again should the app come back */
+      return FALSE;
+    }
   if (lease_clash (lease->need, mode) && !(lease->alone && lease->recheck && lease->asked > 0))
     return TRUE;
   if (lease_clash (lease->asked, mode))

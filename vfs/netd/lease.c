@@ -160,7 +160,8 @@ lease_need (guint64 ino, guint need, gpointer netd)
     lease_say_locked (leases);
   if (need == 0 && lease->asked == 0 && (lease->lost || linked == 0))
     g_hash_table_remove (leases->mine, &ino);
-  else if (need > lease->mode && lease->asked == 0 && !lease->lost)
+  else if (need > lease->mode && lease->asked == 0 && !lease->lost
+           && lease_now_us () > lease->leaving_us)
     {
       lease->doubt = TRUE; /* held since before this netd */
       begin_to_ask (leases, lease, need, TRUE);
@@ -258,6 +259,9 @@ age (Leases *leases, gboolean *renew, gboolean *busy)
           continue;
         }
       *busy = TRUE;
+      if (lease->need > lease->mode && lease->asked == 0 && !lease->lost
+          && now > lease->leaving_us)
+        begin_to_ask (leases, lease, lease->need, TRUE);
       lease->alone = lease->alone || (late && lease->need > 0);
       lease->doubt = lease->need > 0 && (lease->doubt || lease->alone);
       *renew = *renew || (lease->need > 0 && now - leases->said_us >= LEASE_RENEW_S * LEASE_SECOND);
@@ -316,6 +320,26 @@ lease_links_changed (Netd *netd)
     lease_relay (leases);
   if (any)
     lease_say (leases);
+}
+
+void
+lease_leave (Netd *netd, GVariant *locks, const char *device)
+{
+  Leases *leases = netd->leases;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&leases->lock);
+  GVariantIter iter;
+  guint64 ino;
+
+  g_variant_iter_init (&iter, locks);
+  while (g_variant_iter_next (&iter, "(tttyy)", &ino, NULL, NULL, NULL, NULL))
+    {
+      Lease *lease = find (leases, ino);
+
+      if (lease == NULL)
+        continue;
+      moss_fingerprint_to_bytes (device, lease->leaving_to);
+      lease->leaving_us = lease_now_us () + LEASE_LEAVE_S * LEASE_SECOND;
+    }
 }
 
 /* ---- what is to be known ------------------------------------------------------------- */

@@ -19,6 +19,10 @@ void lease_call (Netd *netd,
                  const char *method,
                  GVariant *body);
 
+/* The app that has these locked, a(tttyy), is on its way to a device, which may have the leases
+ * from now on. Any thread. */
+void lease_leave (Netd *netd, GVariant *locks, const char *device);
+
 /* What MossMountHooks wants; any thread, user_data is the Netd. */
 MossMountLease lease_want (guint64 ino, gboolean write, gboolean again, gpointer netd);
 void lease_need (guint64 ino, guint need, gpointer netd);

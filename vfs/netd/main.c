@@ -268,6 +268,7 @@ export (Netd *netd, GError **error)
   sync_start (netd);
   home_set_sync (netd, &home_sync);
   home_start (netd);
+  home_move_export (netd);
   return g_dbus_interface_skeleton_export (G_DBUS_INTERFACE_SKELETON (netd->interface),
                                            netd->bus, "/org/moss/Net", error);
 }

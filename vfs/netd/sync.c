@@ -46,6 +46,18 @@ sync_drop_tree (Sync *sync)
   g_cond_broadcast (&sync->changed);
 }
 
+MossTree *
+sync_borrow_tree (Netd *netd)
+{
+  return sync_hold_tree (netd->sync);
+}
+
+void
+sync_return_tree (Netd *netd)
+{
+  sync_drop_tree (netd->sync);
+}
+
 void
 sync_wake (Sync *sync)
 {

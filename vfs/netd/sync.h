@@ -35,6 +35,9 @@ void sync_committed (const MossTreeRoot *root, GBytes *record, gpointer netd);
 guint sync_count_hosts (const MossTreeInfo *info, gpointer netd);
 guint sync_cost_ms (guint64 bytes, gpointer netd);
 
+/* The tree, which stays until it is given back, or NULL. Any thread. */
+MossTree *sync_borrow_tree (Netd *netd);
+void sync_return_tree (Netd *netd);
 /* files-sync.c: the handlers of Files1 that are about other devices. */
 void sync_export (Netd *netd);
 /* files.c, main context. */
