@@ -11,6 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hosts"))
+import desk  # noqa: E402
 import hosts  # noqa: E402
 import tap  # noqa: E402
 
@@ -210,8 +211,7 @@ def test_netd_is_killed(world):
         assert machine.kill("moss-netd") == 1
         hosts.wait_until(f"/net goes on on {machine.name}", lambda m=machine: m.run(
             ["timeout", "2", "cat", FILE], check=False).returncode == 0, 20)
-        hosts.wait_until("they are linked", lambda: all("linked" in m.call(
-            "org.moss.Net1", "/org/moss/Net", "org.moss.Net1.Devices") for m in (desktop, laptop)), 40)
+        wait_linked(world)
         hosts.wait_until("both know who has it", lambda: all(
             lease(m).startswith("desktop until") for m in (desktop, laptop)), 20)
         assert not attempt(laptop, "-n")[0] and not attempt(desktop, "-n")[0]
@@ -221,6 +221,43 @@ def test_netd_is_killed(world):
     time.sleep(0.5)
     let_go(holder)
     assert waiter.wait(40) == 0
+    wait_linked(world)
+
+
+APP = f"""
+exec 9<>{FILE}; flock 9
+while [ ! -e {HOME}/enough ]; do i=$((i+1)); echo "line $i" >&9; sleep 0.05; done
+flock -u 9; sleep 1000
+"""
+
+
+def test_a_lock_moves_with_its_app(world):
+    """The file it has open and locked is there as it left it, and locked, before it runs on."""
+    desktop, laptop = world.desktop, world.laptop
+    desktop.run(["sh", "-c", f": >{FILE}"])
+    sandbox = desk.run_app(desktop, "/bin/sh", "-c", APP)
+    hosts.wait_until("it writes", lambda: "line 5\n" in (read(desktop) or ""), 20)
+    assert lease(desktop).startswith("desktop until") and not attempt(laptop, "-n")[0]
+    desktop.moss("send", sandbox, "laptop", timeout=60)
+    there = len(read(laptop).splitlines())
+    hosts.wait_until("it writes there", lambda: len(read(laptop).splitlines()) > there + 3, 20)
+    hosts.wait_until("the laptop has it", lambda: all(
+        lease(machine).startswith("laptop until") for machine in (desktop, laptop)), 10)
+    assert not attempt(desktop, "-n")[0] and not attempt(laptop, "-n")[0]
+    lines = read(laptop).splitlines()
+    assert lines == [f"line {number}" for number in range(1, len(lines) + 1)], lines
+    assert not conflicts(laptop)
+    laptop.run(["touch", HOME + "/enough"])
+    assert attempt(desktop, "-w", "10")[0], "it gave it back"
+    laptop.moss("close", "--force", sandbox)
+    hosts.wait_until("it is closed", lambda: not desk.sandboxed(laptop), 20)
+    desktop.run(["sh", "-c", f"echo after >{FILE}"])
+
+
+def wait_linked(world):
+    hosts.wait_until("they are linked", lambda: all("'state': <'linked'>" in machine.call(
+        "org.moss.Net1", "/org/moss/Net", "org.moss.Net1.Devices")
+        for machine in (world.desktop, world.laptop)), 40)
 
 
 def conflicts(machine):
@@ -258,7 +295,7 @@ def test_a_lost_lease(world):
     other.tell("write the laptop's")
     other.end()
     world.lab.restore("laptop")
-    hosts.wait_until("the laptop's words on the desktop", lambda: read(desktop) == "the laptop's", 40)
+    hosts.wait_until("the laptop's words on the desktop", lambda: (read(desktop) or "").startswith("the laptop's"), 40)
     hosts.wait_until("the desktop has it again", lambda: lease(laptop).startswith("desktop until"), 20)
     holder.tell("write the desktop's")
     holder.end()

@@ -16,7 +16,9 @@ make_block (void)
 static FuseStateLock
 lock (guint64 owner, guint type, guint64 start, guint64 end)
 {
-  return (FuseStateLock) { FILE_A, owner, owner, start, end, 0, 0, type, 0 };
+  return (FuseStateLock) {
+    .node = FILE_A, .owner = owner, .handle = owner, .start = start, .end = end, .type = type
+  };
 }
 
 static int
