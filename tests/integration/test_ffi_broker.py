@@ -30,13 +30,16 @@ class World:
                         XDG_DATA_HOME=self.folder + "/data", XDG_DATA_DIRS=self.folder + "/share",
                         MOSS_FFI_BRIDGES=self.folder + "/none", G_DEBUG="fatal-warnings")
         self.env.pop("MOSS_FFI_SOCKET", None)
-        self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
-                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                    env=self.env)
+        self.prepare()
+        self.bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"], text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.env)
         self.env["DBUS_SESSION_BUS_ADDRESS"] = self.bus.stdout.readline().strip()
         self.programs = []
         self.broker = None
         self.start_broker()
+
+    def prepare(self):
+        """What is there before the broker is."""
 
     def start_broker(self):
         self.broker = subprocess.Popen([BROKER], env=self.env)
@@ -150,9 +153,13 @@ def test_ten_thousand_offers(world):
     assert len(world.list_offers()) <= 10000
 
 
-if __name__ == "__main__":
-    the_world = World()
+def main(world_type, namespace):
+    world = world_type()
     try:
-        tap.run(globals(), the_world)
+        tap.run(namespace, world)
     finally:
-        the_world.close()
+        world.close()
+
+
+if __name__ == "__main__":
+    main(World, globals())
