@@ -5,6 +5,7 @@
 
 #include "device-dialog.h"
 #include "dock.h"
+#include "functions-sheet.h"
 #include "launcher.h"
 #include "layout-report.h"
 #include "lock-watch.h"
@@ -51,7 +52,10 @@ static void
 on_launch (MossLauncher *launcher, const char *app, MossShellWindow *self)
 {
   moss_sheets_close (self->shell.sheets);
-  moss_verbs_run (&self->shell, app, NULL);
+  if (g_str_equal (app, MOSS_FUNCTIONS_APP))
+    moss_functions_sheet_show (&self->shell);
+  else
+    moss_verbs_run (&self->shell, app, NULL);
 }
 
 static void

@@ -118,6 +118,7 @@ moss_nautilus_dispose (GObject *object)
                                           self->devices_signal);
   self->devices_signal = 0;
   g_clear_pointer (&self->devices, g_variant_unref);
+  g_clear_pointer (&self->possible, g_hash_table_unref);
   g_clear_object (&self->client);
   G_OBJECT_CLASS (moss_nautilus_parent_class)->dispose (object);
 }
@@ -136,6 +137,8 @@ moss_nautilus_class_finalize (MossNautilusClass *class)
 static void
 moss_nautilus_init (MossNautilus *self)
 {
+  self->possible = g_hash_table_new_full (g_str_hash, g_str_equal, g_free,
+                                          (GDestroyNotify) g_variant_unref);
   /* Nautilus is on the bus anyway: this is its own connection. */
   g_bus_get (G_BUS_TYPE_SESSION, NULL, on_bus_ready, g_object_ref (self));
 }

@@ -149,17 +149,14 @@ are_kept (GList *files)
   return TRUE;
 }
 
+/* What stands there for files on /net alone. */
 static GList *
-get_file_items (NautilusMenuProvider *provider, GList *files)
+make_net_items (MossNautilus *self, GList *files, GStrv paths)
 {
-  MossNautilus *self = MOSS_NAUTILUS (provider);
-  g_auto (GStrv) paths = files != NULL && self->client != NULL ? paths_of (files) : NULL;
-  gboolean kept = paths != NULL && are_kept (files);
+  gboolean kept = are_kept (files);
   NautilusMenuItem *send;
   GList *items = NULL;
 
-  if (paths == NULL)
-    return NULL;
   if (g_strv_length (paths) == 1 && !nautilus_file_info_is_directory (files->data))
     items = g_list_append (items, make_item (self, "Moss::versions", _ ("Versions…"),
                                              _ ("What it was before, and how to have that back"),
@@ -170,6 +167,19 @@ get_file_items (NautilusMenuProvider *provider, GList *files)
                         NULL, !kept));
   send = make_send_to (self, paths);
   return send != NULL ? g_list_append (items, send) : items;
+}
+
+static GList *
+get_file_items (NautilusMenuProvider *provider, GList *files)
+{
+  MossNautilus *self = MOSS_NAUTILUS (provider);
+  g_auto (GStrv) paths = files != NULL && self->client != NULL ? paths_of (files) : NULL;
+  GList *items = paths != NULL ? make_net_items (self, files, paths) : NULL;
+  NautilusMenuItem *convert = NULL;
+
+  if (self->client != NULL && files != NULL && files->next == NULL)
+    convert = moss_nautilus_make_convert (self, files->data);
+  return convert != NULL ? g_list_append (items, convert) : items;
 }
 
 static GList *
