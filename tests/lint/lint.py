@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests", "hosts"))
@@ -136,7 +137,14 @@ def test_translations():
 
 
 def test_desktop_entries():
-    check_each("desktop-file-validate", ending(".desktop"))
+    """Before translation; not the log-in session's, whose keys the tool doesn't know."""
+    with tempfile.TemporaryDirectory() as folder:
+        entries = []
+        for name in ending(".desktop.in"):
+            if not name.startswith("data/login/"):
+                entries.append(os.path.join(folder, os.path.basename(name)[:-len(".in")]))
+                shutil.copy(os.path.join(TOP, name), entries[-1])
+        check_each("desktop-file-validate", entries)
 
 
 def test_manual_pages():
