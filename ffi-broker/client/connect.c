@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #define BUS_NAME "org.moss.FunctionBroker1"
-#define BUS_PATH "/org/moss/FunctionBroker1"
+#define BUS_PATH "/org/moss/FunctionBroker"
 #define OPEN_MS 10000
+#define DOOR_MS 5000
+#define DOOR_PAUSE_MS 50
 
 /* Where the broker listens; the same path in a sandbox. Transfer full. */
 char *
@@ -75,6 +77,18 @@ connect_by_bus (GError **error)
   return take_handle (reply, fds, error);
 }
 
+/* Nobody can start it, but there is a place for its socket: a sandbox, whose door opens when the
+ * session has come to it. */
+static gboolean
+may_come (const char *path, const GError *bus_error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+
+  return (g_error_matches (bus_error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
+          || g_error_matches (bus_error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
+         && g_file_test (folder, G_FILE_TEST_IS_DIR);
+}
+
 /* A socket of the broker, which is started when it isn't running; -1 with
  * %MOSS_FFI_ERROR_LOST. Blocks for ten seconds at most. */
 int
@@ -83,10 +97,16 @@ moss_ffi_connect (GError **error)
   g_autofree char *path = moss_ffi_socket_path ();
   g_autoptr (GError) first = NULL;
   g_autoptr (GError) second = NULL;
+  gint64 until_us = g_get_monotonic_time () + DOOR_MS * 1000;
   int fd = moss_ffi_connect_to (path, &first);
 
-  if (fd < 0 && (g_getenv ("MOSS_FFI_SOCKET") == NULL))
+  if (fd < 0 && g_getenv ("MOSS_FFI_SOCKET") == NULL)
     fd = connect_by_bus (&second);
+  while (fd < 0 && may_come (path, second) && g_get_monotonic_time () < until_us)
+    {
+      g_usleep (DOOR_PAUSE_MS * 1000);
+      fd = moss_ffi_connect_to (path, NULL);
+    }
   if (fd < 0)
     g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST, "%s%s%s", first->message,
                  second ? "; and it can't be started: " : "",

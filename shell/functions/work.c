@@ -163,7 +163,7 @@ run_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancel
 {
   Work *work = data;
   GError *error = NULL;
-  g_autoptr (MossFfiClient) client = moss_ffi_client_get_default (&error);
+  MossFfiClient *client = moss_ffi_client_get_default (&error);
   g_autoptr (MossFfiBuffer) input = client == NULL ? NULL : load (work->file, cancellable, &error);
   g_autoptr (MossFfiResult) result = NULL;
   GFile *file = NULL;

@@ -19,7 +19,7 @@ static void
 say_name (MossFfiInvocation *invocation, gpointer name)
 {
   g_usleep (TAKES_US);
-  moss_ffi_invocation_set_value (invocation, "name", g_variant_new_string (name));
+  moss_ffi_invocation_set_value (invocation, "value", g_variant_new_string (name));
   moss_ffi_invocation_return (invocation);
 }
 
@@ -75,12 +75,12 @@ ask_without_end (gpointer data)
   for (guint i = 1;; i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (MossFfiClient) client = moss_ffi_client_get_default (&error);
+      MossFfiClient *client = moss_ffi_client_get_default (&error);
       g_autoptr (MossFfiResult) result
           = client == NULL ? NULL
                            : moss_ffi_client_call (client, request, NULL, 0, NULL, NULL, &error);
       g_autoptr (GVariant) name
-          = result != NULL ? moss_ffi_result_get_value (result, "name") : NULL;
+          = result != NULL ? moss_ffi_result_get_value (result, "value") : NULL;
       g_autofree char *line = NULL;
 
       if (name != NULL)
@@ -88,7 +88,7 @@ ask_without_end (gpointer data)
                                 g_variant_get_string (name, NULL));
       else
         line = g_strdup_printf ("%s %u error %s\n", asking->function, i,
-                                error != NULL ? error->message : "no name");
+                                error != NULL ? error->message : "no value");
       write_line (asking->path, line);
       if (name == NULL)
         g_usleep (TAKES_US / 4);
