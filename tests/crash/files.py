@@ -30,7 +30,7 @@ ROUNDS_A_WORLD = 25
 DISK_BYTES = 400 << 20
 SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
 WITHOUT_LOG = 2
-BACK_S = 2.0  # a second when the computer does nothing else
+BACK_S = 5.0  # a second when the computer does nothing else; what it was is told
 NETD_STEPS = ("journal-write", "journal-sync", "store-append", "tree-commit", "tree-head",
               "tree-head-written", "tree-seal", "tree-build")
 NETD_FAILS = ("journal-write", "journal-sync", "store-append", "tree-head", "tree-seal", "tree-build")
