@@ -192,17 +192,18 @@ moss_ffi_learner_init (MossFfiLearner *learner)
   moss_ffi_curve_init (&learner->curve);
 }
 
-/* A size is seldom a power of two: the slope there says what it would have taken at one. */
+/* A size is seldom a power of two: the slope on its side, by which it is also predicted, says what
+ * it would have taken at one. */
 static float
 at_bucket (const MossFfiCurve *curve, float x, float y)
 {
   int i = nearest (x);
-  float slope = moss_ffi_curve_log2_us_at (curve, i + 0.5f) -
-                moss_ffi_curve_log2_us_at (curve, i - 0.5f);
+  int low = x < i ? i - 1 : i;
+  float slope = moss_ffi_curve_log2_us_at (curve, low + 1) - moss_ffi_curve_log2_us_at (curve, low);
 
   if (!isfinite (slope))
     slope = USUAL_SLOPE;
-  return y - CLAMP (slope, 0, GREATEST_SLOPE) * (x - i);
+  return y - CLAMP (slope, -GREATEST_SLOPE, GREATEST_SLOPE) * (x - i);
 }
 
 static void
