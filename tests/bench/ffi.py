@@ -10,6 +10,7 @@ import tempfile
 PROGRAMS = [
     "tests/bench/bench-ffi-call",
     "tests/bench/bench-ffi-best",
+    "tests/bench/ffi-replay",
 ]
 
 
