@@ -370,7 +370,9 @@ map_for_reading (MossFfiBuffer *buffer, GError **error)
 {
   guint64 slack = buffer->offset % sysconf (_SC_PAGESIZE);
   Mapping *mapping;
-  void *base = mmap (NULL, buffer->length + slack, PROT_READ, MAP_SHARED, buffer->fd,
+  /* Private: a shared one would count as one that writes, so that the memory could not be sealed
+   * any more, and kernels before 6.7 refuse it for memory that is. */
+  void *base = mmap (NULL, buffer->length + slack, PROT_READ, MAP_PRIVATE, buffer->fd,
                      buffer->offset - slack);
 
   if (base == MAP_FAILED)
