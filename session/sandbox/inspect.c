@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
 
 #define GONE " (deleted)"
@@ -151,6 +153,39 @@ judge_outward (Inspection *inspection, pid_t pid, int fd, const char *name)
                                               "outside", name));
 }
 
+/* In the sandbox's own root; a mount there, which might hang, counts as not gone. */
+static gboolean
+is_gone (Inspection *inspection, const char *folder)
+{
+  g_autofree char *root_path = g_strdup_printf ("/proc/%d/root", inspection->sandbox->pid);
+  moss_autofd root = open (root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_XDEV };
+  moss_autofd found = root < 0 ? -1 : syscall (SYS_openat2, root, folder, &how, sizeof how);
+
+  return root >= 0 && found < 0 && errno == ENOENT;
+}
+
+/* A restore binds it anew, and finds no place for that. */
+static void
+judge_listener (Inspection *inspection, int fd, const char *name)
+{
+  struct sockaddr_un address;
+  socklen_t size = sizeof address, one = sizeof (int);
+  g_autofree char *path = NULL, *folder = NULL;
+  int listens = 0;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) != 0 || !listens
+      || getsockname (fd, (struct sockaddr *) &address, &size) != 0
+      || size <= G_STRUCT_OFFSET (struct sockaddr_un, sun_path) || address.sun_path[0] != '/')
+    return;
+  path = g_strndup (address.sun_path, size - G_STRUCT_OFFSET (struct sockaddr_un, sun_path));
+  folder = g_path_get_dirname (path);
+  if (is_gone (inspection, folder))
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it listens at a socket whose folder "
+                                              "is gone (%s)", name, path));
+}
+
 /* What a restore accepts: unix, TCP, UDP and netlink sockets. */
 static void
 judge_socket (Inspection *inspection, pid_t pid, int pidfd, int number, const char *name)
@@ -166,6 +201,8 @@ judge_socket (Inspection *inspection, pid_t pid, int pidfd, int number, const ch
   size = sizeof protocol;
   getsockopt (fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
   judge_outward (inspection, pid, fd, name);
+  if (domain == AF_UNIX)
+    judge_listener (inspection, fd, name);
   if (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6 && domain != AF_NETLINK)
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it has a socket of a kind "
                                               "that can't move (family %d)", name, domain));

@@ -301,6 +301,34 @@ def test_what_leads_out_is_said_before_a_freeze(one, other):
         one.end(name)
 
 
+LISTENER = r"""
+import os, socket, time
+os.mkdir("/tmp/place")
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/tmp/place/s")
+listener.listen()
+open("/home/moss/ready", "w").close()
+while not os.path.exists("/home/moss/go"):
+    time.sleep(0.02)
+os.unlink("/tmp/place/s")
+os.rmdir("/tmp/place")
+open("/home/moss/count", "w").write("1")
+time.sleep(1000)
+"""
+
+
+def test_a_listener_without_a_folder_is_said_before_a_freeze(one, other):
+    name = one.create("/usr/bin/python3", "-c", LISTENER)
+    hosts.wait_until("it listens", lambda: os.path.exists(f"{one.home(name)}/ready"), seconds=10)
+    assert "'blockers': <@as []>" in one.ctl("Inspect", name).stdout
+    with open(f"/proc/{outer_pid('/tmp/place')}/root/home/moss/go", "wb"):
+        pass
+    hosts.wait_until("the folder is gone", lambda: one.count(name) == 1, seconds=10)
+    answer = one.ctl("Inspect", name).stdout
+    assert "it listens at a socket whose folder is gone (/tmp/place/s)" in answer, answer
+    one.end(name)
+
+
 def test_strangers_stay_outside(one, other):
     assert one.ctl("List", uid=STRANGER, check=False).returncode == 4
     name = one.create("/bin/sh", "-c", LOOP)
