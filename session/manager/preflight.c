@@ -223,6 +223,31 @@ gather (Preflight *pre)
     }
 }
 
+/* A device of an older Moss doesn't say: the restore finds it out. */
+static gboolean
+lacks_net (Preflight *pre)
+{
+  gboolean uses_net, has_net;
+
+  return pre->info != NULL && g_variant_lookup (pre->info, "net", "b", &uses_net) && uses_net
+         && pre->check != NULL && g_variant_lookup (pre->check, "net", "b", &has_net) && !has_net;
+}
+
+/* It may have got /net since it was asked. */
+static void
+ask_anew (Preflight *pre)
+{
+  {
+    g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&pre->manager->lock);
+    Known *found = known (&pre->manager->checks, pre->device);
+
+    g_clear_pointer (&found->answer, g_variant_unref);
+    g_clear_pointer (&found->error, g_free);
+    found->time_us = 0;
+  }
+  gather (pre);
+}
+
 /* Why that device can't take it, or NULL. */
 static char *
 device_obstacle (Preflight *pre)
@@ -232,7 +257,6 @@ device_obstacle (Preflight *pre)
   g_autofree const char **problems = NULL, **has = NULL;
   const char *arch = moss_machine_arch ();
   guint64 room = G_MAXUINT64, memory = 0, layer = 0;
-  gboolean uses_net, has_net;
 
   if (pre->check == NULL)
     return g_strdup (pre->check_error);
@@ -258,9 +282,7 @@ device_obstacle (Preflight *pre)
       g_variant_lookup (pre->info, "memory-bytes", "t", &memory);
       g_variant_lookup (pre->info, "layer-bytes", "t", &layer);
     }
-  /* A device of an older Moss doesn't say: the restore finds it out. */
-  if (pre->info != NULL && g_variant_lookup (pre->info, "net", "b", &uses_net) && uses_net
-      && g_variant_lookup (pre->check, "net", "b", &has_net) && !has_net)
+  if (lacks_net (pre))
     return g_strdup_printf (_("there is no /net on %s, and this app has it"), pre->device_name);
   if (room < memory + layer + SPARE_BYTES)
     return g_strdup_printf (_("the disk of %s is full"), pre->device_name);
@@ -356,6 +378,8 @@ moss_preflight (MossManager *manager, const char *id, const char *device, GError
   pre.name = moss_manager_app_name (manager, id);
   pre.device_name = moss_net_device_name (manager->net, device);
   gather (&pre);
+  if (lacks_net (&pre))
+    ask_anew (&pre);
   obstacle = find_obstacle (&pre);
   answer = estimate (&pre, obstacle);
   g_clear_pointer (&pre.info, g_variant_unref);

@@ -182,8 +182,8 @@ judge_listener (Inspection *inspection, int fd, const char *name)
   path = g_strndup (address.sun_path, size - G_STRUCT_OFFSET (struct sockaddr_un, sun_path));
   folder = g_path_get_dirname (path);
   if (is_gone (inspection, folder))
-    add_blocker (inspection, g_strdup_printf ("%s can't travel: it listens at a socket whose folder "
-                                              "is gone (%s)", name, path));
+    add_blocker (inspection, g_strdup_printf ("%s can't travel: it listens at a socket whose "
+                                              "folder is gone (%s)", name, path));
 }
 
 /* What a restore accepts: unix, TCP, UDP and netlink sockets. */
