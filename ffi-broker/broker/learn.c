@@ -156,7 +156,8 @@ learn_report (Broker *broker, Offer *offer, guint64 bytes_in, guint64 bytes_out,
 
   if (bytes_in > G_MAXINT64 || bytes_out > G_MAXINT64 || whole_us > US_MAX)
     return;
-  remember (broker, offer, bytes_in, bytes_out, predicted_us, MIN (run_us, whole_us), outcome);
+  remember (broker, offer, bytes_in, bytes_out, predicted_us,
+            outcome == MOSS_FFI_OUTCOME_DONE ? MIN (run_us, whole_us) : whole_us, outcome);
   if (provider->worker != NULL)
     worker_use (provider->worker);
   switch (outcome)

@@ -42,6 +42,7 @@ class World:
         machine.start("broker", [machine.libexec("moss-ffi-broker")], env={"MOSS_TEST_LOAD": "/tmp/load"})
         hosts.wait_until("the broker", lambda: machine.has_name("org.moss.FunctionBroker1"))
         machine.start_session()
+        hosts.wait_until("netd", lambda: machine.has_name("org.moss.Net1"), 20)
 
     def busy(self, machine, load):
         with open(machine.path("/tmp/load"), "w", encoding="utf-8") as file:
@@ -81,7 +82,8 @@ def test_a_better_provider_takes_over_and_gives_back(world):
     desktop.start("native", ["ffi-provider", "process:native", "1", "qsort"])
     hosts.wait_until("native is measured", lambda: measured(desktop, SORT, ["process:native"]), 20)
     assert call(desktop, SORT, "/tmp/numbers", "--local")["provider"] == "process:native"
-    desktop.start("radix", ["ffi-provider", "process:radix", "1", "sort"], env={"MOSS_TEST_SLOW": "/tmp/slow"})
+    desktop.start("radix", ["ffi-provider", "process:radix", "1", "sort"],
+                  env={"MOSS_TEST_SLOW": "/tmp/slow"})
     hosts.wait_until("radix is measured", lambda: measured(desktop, SORT, ["process:radix"]), 20)
     assert_goes_to(desktop, "process:radix")
     with open(desktop.path("/tmp/out"), "rb") as file:
@@ -91,7 +93,8 @@ def test_a_better_provider_takes_over_and_gives_back(world):
     assert_goes_to(desktop, "process:native")
     explained = json.loads(desktop.moss("fn", "explain", SORT, "--bytes", str(NUMBERS * 4), "--json"))
     assert explained["direct"][0]["offer"]["provider"] == "process:native", explained
-    assert any(one["measured-us"] > 2 * one["predicted-us"] for one in explained["last"]), explained["last"]
+    assert any(one["provider"] == "process:radix" and one["outcome"] == "killed" or
+               one["measured-us"] > 2 * one["predicted-us"] for one in explained["last"]), explained
 
 
 def test_a_busy_machine_lets_an_idle_one_work(world):
@@ -103,17 +106,15 @@ def test_a_busy_machine_lets_an_idle_one_work(world):
     hosts.wait_until("the offer of the laptop", lambda: {
         one["kind"] for one in offers(desktop, THINK) if one["trust"] == "measured" and one["present"]
     } == {"local", "remote"}, 40)
-    hosts.wait_until("it is done here", lambda: call(desktop, THINK, "/tmp/text")["device"] == "", 15)
+    device = lambda: call(desktop, THINK, "/tmp/text")["device"]  # noqa: E731
     world.busy(desktop, 1)
-    hosts.wait_until("the call goes to the laptop", lambda: call(desktop, THINK, "/tmp/text")["device"] != "", 15)
+    hosts.wait_until("the call goes to the laptop", lambda: device() != "", 15)
     with open(desktop.path("/tmp/out"), encoding="utf-8") as file:
         assert file.read() == "ABC\n" * 100
     world.busy(laptop, 1)
     hosts.wait_until("the laptop's owner comes back", lambda: not any(
         one["present"] for one in offers(desktop, THINK) if one["kind"] == "remote"), 15)
-    world.busy(laptop, 0)
-    world.busy(desktop, 0)
-    hosts.wait_until("it is at home again", lambda: call(desktop, THINK, "/tmp/text")["device"] == "", 15)
+    assert device() == ""
 
 
 if __name__ == "__main__":
