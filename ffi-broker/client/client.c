@@ -79,6 +79,8 @@ moss_ffi_client_get_default (GError **error)
 
   if (g_once_init_enter (&the_client))
     g_once_init_leave (&the_client, moss_ffi_client_new_for_socket (NULL));
+  if (moss_ffi_client_had_session (the_client))
+    return the_client; /* a broker that went away is waited for by the call */
   session = moss_ffi_client_get_session (the_client, error);
   return session ? the_client : NULL;
 }
