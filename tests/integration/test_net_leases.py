@@ -295,7 +295,8 @@ def test_a_lost_lease(world):
     other.tell("write the laptop's")
     other.end()
     world.lab.restore("laptop")
-    hosts.wait_until("the laptop's words on the desktop", lambda: (read(desktop) or "").startswith("the laptop's"), 40)
+    hosts.wait_until("the laptop's words on the desktop", seconds=40,
+                     check=lambda: (read(desktop) or "").startswith("the laptop's"))
     hosts.wait_until("the desktop has it again", lambda: lease(laptop).startswith("desktop until"), 20)
     holder.tell("write the desktop's")
     holder.end()
