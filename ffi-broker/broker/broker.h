@@ -96,6 +96,7 @@ struct _Broker
   guint n_offers;               /* those that have no number yet, too */
   GHashTable *clients;          /* Client, owned */
   GHashTable *workers;          /* bridge → Worker, owned */
+  GFileMonitor *manifests; /* of the person's own folder of them */
   MossFfiTableWriter *writer;
   MossFfiPlanner *planner;
   double slowdown;              /* by which costs are published */

@@ -576,6 +576,25 @@ forget_lost (Broker *broker, GHashTable *seen)
       }
 }
 
+static void
+on_manifests_changed (GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
+                      gpointer data)
+{
+  if (event != G_FILE_MONITOR_EVENT_CREATED && event != G_FILE_MONITOR_EVENT_CHANGED)
+    workers_scan (data); /* only when it is written to its end */
+}
+
+/* Who puts a manifest into the own folder needn't start anything again. */
+static void
+watch_manifests (Broker *broker, const char *path)
+{
+  g_autoptr (GFile) folder = g_file_new_for_path (path);
+
+  broker->manifests = g_file_monitor_directory (folder, G_FILE_MONITOR_WATCH_MOVES, NULL, NULL);
+  if (broker->manifests != NULL)
+    g_signal_connect (broker->manifests, "changed", G_CALLBACK (on_manifests_changed), broker);
+}
+
 void
 workers_scan (Broker *broker)
 {
@@ -588,6 +607,8 @@ workers_scan (Broker *broker)
     {
       broker->workers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, worker_free);
       g_timeout_add_seconds (IDLE_CHECK_S, on_idle_check, broker);
+      g_mkdir_with_parents (own, 0700);
+      watch_manifests (broker, own);
     }
   scan_dir (broker, bridges != NULL ? bridges : MOSS_FFI_BRIDGES_DIR, ".so", FALSE, seen);
   scan_dir (broker, own, ".mossfn", TRUE, seen);
@@ -604,5 +625,6 @@ workers_scan (Broker *broker)
 void
 workers_stop (Broker *broker)
 {
+  g_clear_object (&broker->manifests);
   g_clear_pointer (&broker->workers, g_hash_table_unref);
 }

@@ -34,10 +34,12 @@ class Desk:
         self.env.update(HOME=self.home, XDG_RUNTIME_DIR=self.home, GSETTINGS_BACKEND="memory",
                         XDG_DATA_HOME=self.home + "/data", XDG_CONFIG_HOME=self.home + "/config",
                         XDG_STATE_HOME=self.home + "/state", XDG_CACHE_HOME=self.home + "/cache",
-                        MOSS_FFI_SOCKET=self.home + "/ffi", MOSS_FFI_BRIDGES=self.home + "/none",
+                        MOSS_FFI_SOCKET=self.home + "/ffi", MOSS_FFI_BRIDGES=self.home + "/bridges",
                         GI_TYPELIB_PATH=CLIENT, LD_LIBRARY_PATH=CLIENT,
                         PYTHONPATH=SOURCE + "/python", PYTHONDONTWRITEBYTECODE="1",
-                        PKG_CONFIG_PATH=self.home)
+                        PKG_CONFIG_PATH=self.home, MOSS_LIBEXECDIR=self.home + "/libexec",
+                        PATH=BUILD + "/session/cli:" + os.environ["PATH"])
+        self.copy_worker()
         self.write_pkg_config()
         bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address=1"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -45,6 +47,14 @@ class Desk:
         self.started.append(bus)
         self.env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
         self.broker = None
+
+    def copy_worker(self):
+        """Without the other bridges, which would only be measured meanwhile. Copies: a worker may
+        read its own folder, and not where links lead."""
+        os.makedirs(self.home + "/libexec")
+        os.makedirs(self.home + "/bridges")
+        shutil.copy(os.path.join(BUILD, "ffi-broker/worker/moss-ffi-worker"), self.home + "/libexec")
+        shutil.copy(os.path.join(BUILD, "ffi-broker/bridges/exec.so"), self.home + "/bridges")
 
     def write_pkg_config(self):
         """What is installed with the library, for the build folder."""
@@ -158,6 +168,9 @@ def follow(desk, name):
             elif text.startswith("cc "):
                 *compile_lines, command = text.strip().splitlines()
                 desk.run("sh", "-ec", "\n".join(compile_lines))
+            elif text.startswith("mkdir "):
+                desk.run("sh", "-ec", text)
+                command = None
         elif name_or_tool:
             desk.write(name_or_tool, text)
 
@@ -170,6 +183,11 @@ def test_the_c_tutorial_does_what_it_says(desk):
 @with_desk
 def test_the_python_tutorial_does_what_it_says(desk):
     follow(desk, "python.md")
+
+
+@with_desk
+def test_the_tutorial_for_executables_does_what_it_says(desk):
+    follow(desk, "executable.md")
 
 
 REVERSE = '''
