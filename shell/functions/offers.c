@@ -14,6 +14,8 @@
 #define MAX_OFFERS 10000
 #define MAX_WORD 80
 #define SAMPLES 120
+#define FAR_BEYOND 4    /* times what was measured: anybody's guess */
+#define LEAST_BYTES 1e3 /* below it all cost the same */
 
 static char *
 take_text (GVariant *offer, const char *key)
@@ -306,7 +308,7 @@ moss_capability_describe (const MossCapability *capability)
 /* ---- costs --------------------------------------------------------------------------- */
 
 /* Straight lines between the measurements, both ways in logarithms; below the first as much as
- * there, above the last as steep as before, and never falling. */
+ * there, above the last as steep as before, never falling, and not far. */
 static double
 run_us (const GArray *curve, double bytes)
 {
@@ -314,7 +316,7 @@ run_us (const GArray *curve, double bytes)
   guint n = curve->len, i = 1;
   double slope;
 
-  if (n == 0)
+  if (n == 0 || bytes > points[n - 1].bytes * FAR_BEYOND)
     return NAN;
   if (bytes <= points[0].bytes)
     return points[0].us;
@@ -332,6 +334,14 @@ double
 moss_offer_predict (const MossOffer *offer, double bytes)
 {
   return offer->fixed_us + bytes * offer->us_per_byte + run_us (offer->curve, bytes);
+}
+
+double
+moss_offer_get_last_bytes (const MossOffer *offer)
+{
+  guint n = offer->curve->len;
+
+  return n == 0 ? 0 : g_array_index (offer->curve, MossOfferPoint, n - 1).bytes;
 }
 
 const MossOffer *
@@ -366,12 +376,13 @@ moss_capability_range (const MossCapability *capability, double *from, double *t
       if (offer->curve->len == 0)
         continue;
       *from = MIN (*from, g_array_index (offer->curve, MossOfferPoint, 0).bytes);
-      *to = MAX (*to, g_array_index (offer->curve, MossOfferPoint, offer->curve->len - 1).bytes);
+      *to = MAX (*to, moss_offer_get_last_bytes (offer));
     }
   if (*to == 0)
     return FALSE;
-  if (*to < *from * 64)
-    *to = *from * 64;
+  *from = MAX (*from, LEAST_BYTES);
+  if (*to < *from * FAR_BEYOND)
+    *to = *from * FAR_BEYOND;
   return TRUE;
 }
 

@@ -45,8 +45,10 @@ GPtrArray *moss_capabilities_new (GVariant *offers);
 /* "raw picture in, PNG out · 4 providers · learned from 1,204 calls"; new. */
 char *moss_capability_describe (const MossCapability *capability);
 
-/* Microseconds for so many bytes; NAN when nothing is known of it. */
+/* Microseconds for so many bytes; NAN when nothing is known of it, or not of so many. */
 double moss_offer_predict (const MossOffer *offer, double bytes);
+/* Up to where it was measured; 0: it was not. */
+double moss_offer_get_last_bytes (const MossOffer *offer);
 /* The offer that is fastest for so many bytes, or NULL. */
 const MossOffer *moss_capability_best (const MossCapability *capability, double bytes);
 /* Where measurements begin and end; FALSE: there are none. */

@@ -114,8 +114,10 @@ draw_curve (MossCostPlot *self, cairo_t *cr, const MossOffer *offer)
   for (guint i = 0; i <= SAMPLES; i++)
     {
       double bytes = self->from * pow (self->to / self->from, (double) i / SAMPLES);
+      double us = moss_offer_predict (offer, bytes);
 
-      cairo_line_to (cr, get_x (self, bytes), get_y (self, moss_offer_predict (offer, bytes)));
+      if (!isnan (us))
+        cairo_line_to (cr, get_x (self, bytes), get_y (self, us));
     }
   cairo_set_dash (cr, dashes, offer->remote ? G_N_ELEMENTS (dashes) : 0, 0);
   cairo_set_line_width (cr, 2.5);
@@ -175,6 +177,15 @@ moss_cost_plot_measure (GtkWidget *widget, GtkOrientation orientation, int for_s
   *natural = orientation == GTK_ORIENTATION_VERTICAL ? HEIGHT : 600;
 }
 
+static void
+include_time (MossCostPlot *self, double us)
+{
+  if (isnan (us))
+    return;
+  self->least = MIN (self->least, us);
+  self->most = MAX (self->most, us);
+}
+
 /* Whole powers of ten around all that is shown. */
 static void
 set_times (MossCostPlot *self)
@@ -187,8 +198,9 @@ set_times (MossCostPlot *self)
 
       if (offer->curve->len == 0 || offer->reason != NULL)
         continue;
-      self->least = MIN (self->least, moss_offer_predict (offer, self->from));
-      self->most = MAX (self->most, moss_offer_predict (offer, self->to));
+      include_time (self, moss_offer_predict (offer, self->from));
+      include_time (self, moss_offer_predict (
+                              offer, MIN (self->to, moss_offer_get_last_bytes (offer))));
     }
   self->least = pow (10, floor (log10 (self->least)));
   self->most = MAX (pow (10, ceil (log10 (self->most))), self->least * 10);
