@@ -39,7 +39,8 @@ class World:
         machine.start_bus()
         shutil.copy(os.path.join(BUILD, "tests/integration/ffi-provider"), machine.path("/usr/local/bin"))
         self.busy(machine, 0)
-        machine.start("broker", [machine.libexec("moss-ffi-broker")], env={"MOSS_TEST_LOAD": "/tmp/load"})
+        machine.start("broker", [machine.libexec("moss-ffi-broker")], env={
+            "MOSS_TEST_LOAD": "/tmp/load", "MOSS_FFI_BRIDGES": "/nowhere"})  # nobody else is measured
         hosts.wait_until("the broker", lambda: machine.has_name("org.moss.FunctionBroker1"))
         machine.start_session()
         hosts.wait_until("netd", lambda: machine.has_name("org.moss.Net1"), 20)
@@ -80,11 +81,11 @@ def test_a_better_provider_takes_over_and_gives_back(world):
     with open(desktop.path("/tmp/numbers"), "wb") as file:
         file.write(struct.pack(f"<{NUMBERS}i", *numbers))
     desktop.start("native", ["ffi-provider", "process:native", "1", "qsort"])
-    hosts.wait_until("native is measured", lambda: measured(desktop, SORT, ["process:native"]), 20)
+    hosts.wait_until("native is measured", lambda: measured(desktop, SORT, ["process:native"]), 60)
     assert call(desktop, SORT, "/tmp/numbers", "--local")["provider"] == "process:native"
     desktop.start("radix", ["ffi-provider", "process:radix", "1", "sort"],
                   env={"MOSS_TEST_SLOW": "/tmp/slow"})
-    hosts.wait_until("radix is measured", lambda: measured(desktop, SORT, ["process:radix"]), 20)
+    hosts.wait_until("radix is measured", lambda: measured(desktop, SORT, ["process:radix"]), 60)
     assert_goes_to(desktop, "process:radix")
     with open(desktop.path("/tmp/out"), "rb") as file:
         assert file.read() == struct.pack(f"<{NUMBERS}i", *sorted(numbers))
