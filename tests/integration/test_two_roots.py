@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """moss-sandboxd moves a sandbox between two machines whose roots differ, by hand and both ways."""
 import filecmp
+import glob
 import os
 import shutil
 import subprocess
@@ -59,6 +60,25 @@ def differing_files(source, target):
             or not filecmp.cmp(source.path(path), target.path(path), shallow=False)]
 
 
+def other_library(source, target):
+    """A library that both machines have, in different versions: it may be any."""
+    for path in sorted(glob.glob(source.path("/usr/lib/*-linux-gnu/lib*.so.*"))):
+        inside = path[len(source.path("")):]
+        if not os.path.islink(path) and os.path.isfile(target.path(inside)) and not filecmp.cmp(
+                path, target.path(inside), shallow=False):
+            return inside
+    raise hosts.Failure("the two roots have no library that differs")
+
+
+def start_loop(source, target):
+    """An app that has such a library loaded, whatever it is linked to; its name."""
+    name = str(uuid.uuid4())
+    ctl(source, "Create", name, "--", "/usr/bin/env", "LD_PRELOAD=" + other_library(source, target),
+        "/bin/sh", "-c", LOOP)
+    hosts.wait_until("the loop counts", lambda: count(source) > 1)
+    return name
+
+
 def dump(source, target, name, extra):
     """Dumps on one machine and carries the files to the other."""
     folder = f"/tmp/dump-{uuid.uuid4()}"
@@ -71,9 +91,7 @@ def dump(source, target, name, extra):
 
 def test_refuses_other_libraries(lab):
     desktop, laptop = lab.machine("desktop"), lab.machine("laptop")
-    name = str(uuid.uuid4())
-    ctl(desktop, "Create", name, "--", "/bin/sh", "-c", LOOP)
-    hosts.wait_until("the loop counts", lambda: count(desktop) > 1)
+    name = start_loop(desktop, laptop)
     folder = dump(desktop, laptop, name, [])
     answer = ctl(laptop, "Restore", name, folder, check=False)
     assert answer.returncode != 0 and "another version" in answer.stderr, answer.stderr
@@ -88,9 +106,7 @@ def test_refuses_other_libraries(lab):
 
 def test_goes_there_and_back(lab):
     source, target = lab.machine("desktop"), lab.machine("laptop")
-    name = str(uuid.uuid4())
-    ctl(source, "Create", name, "--", "/bin/sh", "-c", LOOP)
-    hosts.wait_until("the loop counts", lambda: count(source) > 1)
+    name = start_loop(source, target)
     for _ in range(4):
         folder = dump(source, target, name, differing_files(source, target))
         before = count(source)
