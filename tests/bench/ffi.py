@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The figures of functions: one JSON line each, with its goal, from the programs that measure them."""
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,26 @@ PROGRAMS = [
 ]
 
 PICTURE = "tests/bench/bench-ffi-picture"  # when libvips was there to build it
+
+
+# What a program's line has of the thing it compares with, and what to call that.
+BASELINES = {
+    "empty-call-vs-gdbus": ("theirs_us", "a GDBus call, peer to peer"),
+    "memfd-16mib-vs-bare-fd": ("theirs_us", "a bare descriptor"),
+    "call-best-overhead": ("plain_ns", "the plain call"),
+    "picture-job-vs-best": ("direct_us", "the best provider called directly"),
+}
+
+
+def complete(line):
+    """With the fields that every line of build/bench has."""
+    figure = json.loads(line)
+    key, name = BASELINES.get(figure["name"], (None, "the oracle"))
+    figure.setdefault("better", "lower")
+    figure.setdefault("baseline", figure.get(key, 1))
+    figure.setdefault("baseline_name", name)
+    figure.setdefault("n", figure.get("rounds", 1))
+    return json.dumps(figure)
 
 
 def environment(build, folder):
@@ -80,6 +101,7 @@ def main():
         lines += run(build, program, flags)
     if os.path.exists(os.path.join(build, PICTURE)):
         lines += run_with_broker(build, PICTURE, flags)
+    lines = [complete(line) for line in lines]
     os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
