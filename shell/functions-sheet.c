@@ -8,7 +8,7 @@
 #include <glib/gi18n.h>
 
 #define WIDTH 900
-#define HEIGHT 580
+#define HEIGHT 500
 
 void
 moss_functions_sheet_show (MossShell *shell)
