@@ -52,7 +52,10 @@ struct _Provider
   GPtrArray *offers;            /* Offer; owned */
   double start_us;              /* EWMA, 0 unknown */
   double latency_us, bytes_per_us;
-  double queue_us;
+  double queue_us;              /* as published */
+  double worked_us, waited_us;  /* lately; see queue.c */
+  gint64 worked_at_us;
+  guint doubts;                 /* reports in a row that can't be so; see learn.c */
   guint index;                  /* in the table that is published; G_MAXUINT: not in it */
   guint crashes;
   gboolean dirty;
@@ -100,7 +103,7 @@ struct _Broker
   MossFfiTableWriter *writer;
   MossFfiPlanner *planner;
   double slowdown;              /* by which costs are published */
-  guint publish_source, flush_source;
+  guint publish_source, flush_source, queue_source;
   guint64 generation;
   gint64 started_us;
   MossLoad load_since;
@@ -174,6 +177,8 @@ void workers_stop (Broker *broker);
 /* TRUE: it can be started now or runs. */
 gboolean worker_is_there (const Worker *worker);
 gboolean worker_is_warm (const Worker *worker);
+/* So long ago it wasn't there, or was still starting. */
+gboolean worker_is_younger (const Worker *worker, guint64 us);
 const char *worker_get_name (const Worker *worker);
 void worker_use (Worker *worker);
 void worker_connect (Worker *worker, const char *caller, gboolean trusted, ConnectFunc func,
@@ -216,12 +221,23 @@ GBytes *sample_make (const MossFfiCaps *caps, gsize bytes, MossFfiCaps **fixed);
 void sample_keep (const char *media, GBytes *bytes);
 void samples_free (void);
 
+/* queue.c: how long a call waits for others at a provider. */
+/* One was reported: it ran so long, its caller waited so much longer than the way takes. */
+void queue_note (Provider *provider, double run_us, double waited_us);
+/* Calls that are shown began or ended there. */
+void queue_changed (Provider *provider);
+/* It worked most of the last second. */
+gboolean queue_is_busy (Provider *provider);
+void queue_stop (Broker *broker);
+
 /* running.c: calls that are shown. */
 void running_begin (Client *client, guint64 serial, const char *what, guint64 predicted_us,
                     guint offer);
 void running_end (Client *client, guint64 serial);
 void running_client_gone (Client *client);
 gboolean running_any (Broker *broker);
+/* What is left of those of a provider that runs so many at once, until one of them ends. */
+double running_left_us (Provider *provider, guint at_once);
 GVariant *running_list (Broker *broker);
 gboolean running_cancel (Broker *broker, guint64 call);
 void running_start (Broker *broker);

@@ -20,7 +20,6 @@ enum
   SHORT_US = 100000,       /* longer ones are run once */
   LIMIT_MIN_US = 300000,
   LIMIT_MAX_US = 8000000,
-  TIMES_FAVOURITE = 3,
   START_LIMIT_US = 25000000,
   TICK_MS = 2000,
   AGAIN_S = 600,
@@ -89,7 +88,7 @@ oldest (Broker *broker)
 
   g_hash_table_iter_init (&iter, broker->offers);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
-    if (offer->calls > 0 && may_measure (offer) &&
+    if (offer->calls > 0 && may_measure (offer) && offer->provider->queue_us == 0 &&
         now - offer->measured_us > AGAIN_S * G_USEC_PER_SEC &&
         (found == NULL || offer->measured_us < found->measured_us))
       found = offer;
@@ -217,24 +216,27 @@ finish_wrong (Canaries *canaries)
   offer_bar (offer, reason);
 }
 
-/* As the caller's limit: three times the best other one. */
+/* As a caller's, within what a canary may take. */
 static guint64
 limit_us (Offer *offer, guint64 bytes)
 {
-  g_autoptr (GPtrArray) rivals = registry_find (offer->provider->broker, offer->key, NULL);
-  double best = INFINITY;
+  Broker *broker = offer->provider->broker;
+  g_autoptr (GPtrArray) rivals = registry_find (broker, offer->key, NULL);
+  MossFfiCandidates candidates = { 0 };
+  float limit = 0;
 
   for (guint i = 0; rivals != NULL && i < rivals->len; i++)
     {
       Offer *rival = rivals->pdata[i];
-      double us = rival != offer && offer_is_present (rival) ? learn_predict (rival, bytes) : NAN;
 
-      if (!isnan (us))
-        best = MIN (best, us);
+      if (rival->index != MOSS_FFI_NO_OFFER && offer_is_present (rival) &&
+          candidates.n < MOSS_FFI_MAX_CANDIDATES)
+        candidates.offers[candidates.n++] = rival->index;
     }
-  if (isinf (best))
-    return LIMIT_MAX_US;
-  return CLAMP (best * TIMES_FAVOURITE, LIMIT_MIN_US, LIMIT_MAX_US);
+  if (broker->writer != NULL && offer->index != MOSS_FFI_NO_OFFER)
+    limit = moss_ffi_kill_after_us (moss_ffi_table_writer_get_table (broker->writer), &candidates,
+                                    offer->index, bytes);
+  return limit == 0 ? LIMIT_MAX_US : CLAMP ((guint64) limit, LIMIT_MIN_US, LIMIT_MAX_US);
 }
 
 static gboolean

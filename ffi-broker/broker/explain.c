@@ -277,19 +277,31 @@ rank (Broker *broker, const MossFfiCapability *request, const Asked *asked)
   return ranked;
 }
 
+/* ", 120 ms of it waiting for other calls", when that counts. */
+static char *
+say_queue (const Provider *provider, double us)
+{
+  if (provider->queue_us < us / 10)
+    return g_strdup ("");
+  return g_strdup_printf (", %.0f ms of it waiting for other calls", provider->queue_us / 1000);
+}
+
 static char *
 why (const Ranked *one, guint place, double best_us)
 {
   const Provider *provider = one->offer->provider;
+  g_autofree char *queue = NULL;
 
   if (one->offer->trust == TRUST_UNMEASURED)
     return g_strdup (one->offer->reason != NULL ? one->offer->reason : "not measured yet");
   if (!isfinite (one->us))
     return g_strdup ("its cost is not known at this size");
+  queue = say_queue (provider, one->us);
   if (place == 0)
-    return g_strdup_printf ("the quickest%s", provider->kind == MOSS_FFI_KIND_REMOTE
-                                                  ? ", the way to that device included" : "");
-  return g_strdup_printf ("%.1f times as long as the quickest", one->us / best_us);
+    return g_strdup_printf ("the quickest%s%s", provider->kind == MOSS_FFI_KIND_REMOTE
+                                                    ? ", the way to that device included" : "",
+                            queue);
+  return g_strdup_printf ("%.1f times as long as the quickest%s", one->us / best_us, queue);
 }
 
 static GVariant *

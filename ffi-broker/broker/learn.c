@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What calls cost. A provider's own clock says how long it ran, the caller's how long all of it
- * took; the difference is what the way there and the waiting cost, and is kept with the
- * provider. Who says that it ran much shorter than its callers waited is not believed. */
+ * took; the difference is what the way there and the waiting for others (queue.c) cost, and is
+ * kept with the provider. Who says that it ran much shorter than its callers waited, though it
+ * had nothing else to do, is not believed. */
 #define G_LOG_DOMAIN "moss-ffi-broker"
 
 #include "remote.h"
@@ -16,6 +17,9 @@ enum
   WRONG_MAX = 3,
   CRASHES_MAX = 5,
   SMALL_BYTES = 32 * 1024,
+  DOUBT_US = 20000,
+  DOUBT_TIMES = 3,
+  DOUBTS = 3,
 };
 
 #define US_MAX 3.6e9
@@ -114,6 +118,30 @@ learn_canary (Offer *offer, guint64 bytes_in, guint64 bytes_out, guint64 us, gbo
     worker_is_well (offer->provider->worker);
 }
 
+/* Whether it can't be so that it ran that short a time: its caller waited much longer, and
+ * neither for its start nor for others that it worked for. */
+static gboolean
+is_doubtful (Provider *provider, double run_us, double waited_us, double whole_us)
+{
+  if (provider->kind == MOSS_FFI_KIND_IN_PROCESS || waited_us < DOUBT_US ||
+      waited_us < DOUBT_TIMES * run_us || queue_is_busy (provider))
+    return FALSE;
+  return provider->worker == NULL || !worker_is_younger (provider->worker, whole_us);
+}
+
+/* How long it ran, whatever it says: once can be chance, so a third of the waiting is believed
+ * first, then all of it. */
+static double
+believe (Provider *provider, double run_us, double waited_us, double whole_us)
+{
+  if (!is_doubtful (provider, run_us, waited_us, whole_us))
+    {
+      provider->doubts = 0;
+      return run_us;
+    }
+  return ++provider->doubts < DOUBTS ? waited_us / DOUBT_TIMES : waited_us;
+}
+
 static void
 done (Offer *offer, guint64 bytes_in, guint64 bytes_out, double run_us, double whole_us)
 {
@@ -121,15 +149,16 @@ done (Offer *offer, guint64 bytes_in, guint64 bytes_out, double run_us, double w
   double bytes = (double) bytes_in + bytes_out;
   double way_us = provider->latency_us +
                   (provider->bytes_per_us > 0 ? bytes / provider->bytes_per_us : 0);
-  double waited = MAX (whole_us - way_us, 0);
+  double waited = MAX (whole_us - way_us, 0), said_us;
 
   if (run_us <= 0 || run_us > whole_us)
     run_us = whole_us;
-  /* It says a third of what can't have been the way. */
-  if (provider->kind != MOSS_FFI_KIND_IN_PROCESS && waited / 3 > run_us && waited > 20000)
-    run_us = waited / 3;
-  else if (provider->kind == MOSS_FFI_KIND_LOCAL)
+  said_us = run_us;
+  run_us = believe (provider, said_us, waited, whole_us);
+  if (run_us == said_us && provider->kind == MOSS_FFI_KIND_LOCAL && !queue_is_busy (provider) &&
+      (provider->worker == NULL || !worker_is_younger (provider->worker, whole_us)))
     learn_way (provider, bytes, whole_us - run_us);
+  queue_note (provider, run_us, waited - run_us);
   observed (offer, bytes_in, bytes_out, as_idle (offer, MAX (run_us, 0.01)), FALSE);
   publish_provider (provider);
   offer->wrong = 0;

@@ -111,6 +111,7 @@ stop (Broker *broker)
   if (broker->providers != NULL)
     registry_flush (broker);
   workers_stop (broker);
+  queue_stop (broker);
   publish_stop (broker);
   registry_free (broker);
   learn_free (broker);

@@ -97,6 +97,19 @@ running_begin (Client *client, guint64 serial, const char *what, guint64 predict
   g_ptr_array_add (running->calls, call);
   if (of != NULL && of->provider->worker != NULL)
     worker_use (of->provider->worker);
+  if (of != NULL)
+    queue_changed (of->provider);
+  tell (running);
+}
+
+static void
+end (Running *running, guint i)
+{
+  Offer *of = registry_get_offer (running->broker, ((Call *) running->calls->pdata[i])->offer);
+
+  g_ptr_array_remove_index (running->calls, i);
+  if (of != NULL)
+    queue_changed (of->provider);
   tell (running);
 }
 
@@ -111,8 +124,7 @@ running_end (Client *client, guint64 serial)
 
       if (call->client != client || call->serial != serial)
         continue;
-      g_ptr_array_remove_index (running->calls, i);
-      tell (running);
+      end (running, i);
       return;
     }
 }
@@ -124,10 +136,7 @@ running_client_gone (Client *client)
 
   for (guint i = running->calls->len; i-- > 0;)
     if (((Call *) running->calls->pdata[i])->client == client)
-      {
-        g_ptr_array_remove_index (running->calls, i);
-        tell (running);
-      }
+      end (running, i);
 }
 
 static GVariant *
@@ -154,6 +163,35 @@ gboolean
 running_any (Broker *broker)
 {
   return broker->running->calls->len > 0;
+}
+
+/* Who takes longer than was predicted is taken to be at it for some time yet. */
+static double
+left_us (const Call *call)
+{
+  double passed_us = g_get_monotonic_time () - call->started_us;
+
+  return MAX (call->predicted_us - passed_us, passed_us / 10);
+}
+
+double
+running_left_us (Provider *provider, guint at_once)
+{
+  Running *running = provider->broker->running;
+  double left = 0;
+  guint n = 0;
+
+  for (guint i = 0; i < running->calls->len; i++)
+    {
+      const Call *call = running->calls->pdata[i];
+      Offer *offer = registry_get_offer (running->broker, call->offer);
+
+      if (offer == NULL || offer->provider != provider)
+        continue;
+      left += left_us (call);
+      n++;
+    }
+  return n >= at_once ? left / at_once : 0;
 }
 
 GVariant *

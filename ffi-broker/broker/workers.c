@@ -43,7 +43,7 @@ struct _Worker
   char *stamp;                 /* of its file */
   GSubprocess *process;
   MossFfiConn *conn;
-  gint64 started_us, used_us;
+  gint64 started_us, warm_us, used_us; /* monotonic */
   guint64 cpu_ticks;           /* at the last look */
   gboolean warm, useless, wanted;
   guint crashes, pause_ms;
@@ -166,6 +166,7 @@ announced (Worker *worker)
   if (worker->warm)
     return;
   worker->warm = TRUE;
+  worker->warm_us = g_get_monotonic_time ();
   g_clear_handle_id (&worker->timeout, g_source_remove);
   each_provider (worker, start_learned, &took_us);
   while (worker->conn != NULL && (one = g_queue_pop_head (&worker->waiting)) != NULL)
@@ -445,6 +446,12 @@ gboolean
 worker_is_warm (const Worker *worker)
 {
   return worker->warm && worker->conn != NULL;
+}
+
+gboolean
+worker_is_younger (const Worker *worker, guint64 us)
+{
+  return g_get_monotonic_time () - worker->warm_us < (gint64) us;
 }
 
 void

@@ -7,6 +7,8 @@
 #define MEASURE_MOST_US 2e6f
 /* Who was this much slower is looked at a quarter as often. */
 #define HOPELESS_LOG2 4.0f
+/* So wrong what was learned at other sizes may be. */
+#define GUESS_TIMES 4
 
 /* What a function of this media type is tried with when it is new, in bytes: from what is almost
  * nothing to 1 MiB, of raw pictures and sound 16 MiB. So many tell overhead, throughput and a bad
@@ -22,10 +24,11 @@ moss_ffi_canary_sizes (const char *media, guint64 sizes[MOSS_FFI_CANARIES])
     sizes[i] = G_GUINT64_CONSTANT (1) << (smallest + i * step);
 }
 
-/* When to give up @chosen and ask another: at three times what the best of the others takes. Who
- * was measured at this size is only given up for another who was; whose cost is a guess, for
- * anybody's. 0: never. Since the choice is greedy, that is never less than three times what was
- * predicted of @chosen itself. Only for pure functions: others must not run twice. */
+/* When to give up @chosen and ask another: at three times what the best of the others takes. When
+ * only @chosen was measured at this size, what the others take is a guess, and it is given more
+ * time, but not for ever: it may hang. 0: never, nobody else is known. Since the choice is greedy,
+ * that is never less than three times what was predicted of @chosen itself. Only for pure
+ * functions: others must not run twice. */
 float
 moss_ffi_kill_after_us (const MossFfiTable *table,
                         const MossFfiCandidates *candidates,
@@ -48,7 +51,10 @@ moss_ffi_kill_after_us (const MossFfiTable *table,
       if (moss_ffi_curve_is_measured (&offer->curve, bytes))
         measured = MIN (measured, cost);
     }
-  least = !isfinite (measured) && guess ? expected : measured;
+  least = measured;
+  if (!isfinite (measured) && isfinite (expected))
+    least = guess ? expected
+                  : GUESS_TIMES * MAX (expected, moss_ffi_offer_cost_us (table, chosen, bytes));
   if (!isfinite (least))
     return 0;
   return MAX (MOSS_FFI_KILL_FACTOR * least, MOSS_FFI_KILL_LEAST_US);

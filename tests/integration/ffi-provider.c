@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A program with functions for tests: ffi-provider ID VERSION FUNCTION…
  * sort: radix sort of i32, as many times as the file in MOSS_TEST_SLOW says; qsort: the same by
- * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; crash,
- * hang, wrong: what a bad one does with text; many=N: N offers. */
+ * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; steady:
+ * so, too, after 5 ms; crash, hang, wrong, slow: what a bad one does with text; turn: as upper
+ * until the file in MOSS_TEST_TURN names one of these. WHAT@NAME: it is offered as NAME. many=N:
+ * N offers. */
 #include "ffi-broker/client/moss-ffi.h"
 
 #include <glib-unix.h>
@@ -14,6 +16,8 @@
 #define TENSOR "application/x-moss-tensor,dtype=i32"
 #define SORT "transform sort(" TENSOR ") -> " TENSOR
 #define THINK_US 150000
+#define STEADY_US 5000
+#define SLOW_US 400000
 #define TEXT(operation) "transform " operation "(text/plain) -> text/plain"
 
 static void
@@ -86,10 +90,24 @@ on_sort (MossFfiInvocation *invocation, gpointer user_data)
   moss_ffi_invocation_return (invocation);
 }
 
+/* What it does now. Transfer full. */
+static char *
+what_now (const char *what)
+{
+  const char *path = g_getenv ("MOSS_TEST_TURN");
+  char *turned = NULL;
+
+  if (!g_str_equal (what, "turn"))
+    return g_strdup (what);
+  if (path != NULL && g_file_get_contents (path, &turned, NULL, NULL))
+    return g_strstrip (turned);
+  return g_strdup ("upper");
+}
+
 static void
 on_text (MossFfiInvocation *invocation, gpointer user_data)
 {
-  const char *what = user_data;
+  g_autofree char *what = what_now (user_data);
   MossFfiBuffer *input = moss_ffi_invocation_get_input (invocation, 0);
   g_autoptr (GBytes) bytes = moss_ffi_buffer_get_bytes (input, NULL);
   gsize length = bytes != NULL ? g_bytes_get_size (bytes) : 0;
@@ -101,6 +119,10 @@ on_text (MossFfiInvocation *invocation, gpointer user_data)
     abort ();
   if (g_str_equal (what, "hang"))
     sleep (3600);
+  if (g_str_equal (what, "slow"))
+    g_usleep (SLOW_US);
+  if (g_str_equal (what, "steady"))
+    g_usleep (STEADY_US);
   for (gint64 end = g_get_monotonic_time () + THINK_US;
        g_str_equal (what, "think") && g_get_monotonic_time () < end;)
     ;
@@ -125,12 +147,12 @@ add (MossFfiProvider *provider, const char *function, const char *capability,
 }
 
 static gboolean
-add_many (MossFfiProvider *provider, guint n, GError **error)
+add_many (MossFfiProvider *provider, guint n, const char *name, GError **error)
 {
   for (guint i = 0; i < n; i++)
     {
       g_autofree char *function = g_strdup_printf ("f%u", i);
-      g_autofree char *capability = g_strdup_printf (TEXT ("many-%u"), i);
+      g_autofree char *capability = g_strdup_printf (TEXT ("%s-%u"), name, i);
 
       if (!add (provider, function, capability, on_text, "upper", error))
         return FALSE;
@@ -141,14 +163,15 @@ add_many (MossFfiProvider *provider, guint n, GError **error)
 static gboolean
 add_named (MossFfiProvider *provider, const char *name, GError **error)
 {
+  g_auto (GStrv) what = g_strsplit (name, "@", 2);
   g_autofree char *capability = NULL;
 
   if (g_str_has_suffix (name, "sort"))
     return add (provider, name, SORT, on_sort, name, error);
   if (g_str_has_prefix (name, "many="))
-    return add_many (provider, atoi (name + 5), error);
-  capability = g_strdup_printf ("transform %s(text/plain) -> text/plain", name);
-  return add (provider, name, capability, on_text, name, error);
+    return add_many (provider, atoi (name + 5), what[1] != NULL ? what[1] : "many", error);
+  capability = g_strdup_printf (TEXT ("%s"), what[1] != NULL ? what[1] : name);
+  return add (provider, name, capability, on_text, g_intern_string (what[0]), error);
 }
 
 int

@@ -421,8 +421,12 @@ test_kill (void)
                                   3 * 50 * 1024, 100);
   g_assert_cmpfloat (moss_ffi_kill_after_us (table, &candidates, offer, 1 << 10), ==,
                      MOSS_FFI_KILL_LEAST_US);
-  /* Nobody else is known: there is nothing to change to. */
+  /* What the other takes is a guess: it must do much worse than both. */
   offer = moss_ffi_table_find_offer (table, 2);
+  g_assert_cmpfloat_with_epsilon (moss_ffi_kill_after_us (table, &candidates, offer, 1 << 20),
+                                  3 * 4 * 50 * 1024, 400);
+  /* Nobody else is known: there is nothing to change to. */
+  moss_ffi_candidates_remove (&candidates, moss_ffi_table_find_offer (table, 1));
   g_assert_cmpfloat (moss_ffi_kill_after_us (table, &candidates, offer, 1 << 20), ==, 0);
 }
 
