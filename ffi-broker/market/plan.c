@@ -12,10 +12,12 @@
 #include "ffi-broker/types/media.h"
 #include "plan-colour.h"
 
+#include <math.h>
 #include <string.h>
 
 #define STATES_MAX 4096
 #define CACHE_MAX 256
+#define UNTRIED_US 1e9f /* weighed for a step that nobody has measured */
 #define CACHE_US (10 * G_USEC_PER_SEC)
 
 typedef struct
@@ -219,6 +221,13 @@ add_state (Search *search, State state)
     }
 }
 
+/* What was weighed as never tried is not to be told as a time. */
+static float
+tried_us (double us)
+{
+  return us < UNTRIED_US ? us : NAN;
+}
+
 /* What the step is asked for: where the offer leaves a choice, what the input was, then what the
  * end wants, then what holds most. */
 static MossFfiCaps *
@@ -227,7 +236,10 @@ narrow (Search *search, const MossFfiCapability *offer, const MossFfiCaps *from,
   g_autoptr (MossFfiCaps) out = moss_ffi_caps_ref (offer->output);
   g_autoptr (MossFfiCaps) wanted = moss_ffi_caps_intersect (out, search->request->output);
 
-  if (wanted != NULL && moss_ffi_caps_has_fields_of (out, search->request->output))
+  /* What gives bytes of any kind doesn't give a picture: gzip's would be one otherwise. */
+  if (wanted != NULL
+      && g_str_equal (moss_ffi_caps_get_media (wanted), moss_ffi_caps_get_media (out))
+      && moss_ffi_caps_has_fields_of (out, search->request->output))
     {
       moss_ffi_caps_unref (out);
       out = g_steal_pointer (&wanted);
@@ -251,7 +263,7 @@ add_outputs (Search *search, guint before, const Edge *edge, gboolean asked, Mos
                  .done = from.done || asked };
 
   /* Nobody has tried it: behind everything of which more is known. */
-  next.us = from.us + (isfinite (cost) ? cost : 1e9f + from.bytes);
+  next.us = from.us + (isfinite (cost) ? cost : UNTRIED_US + from.bytes);
   next.bytes = MIN (from.bytes * (ratio > 0 && ratio < 1e6 ? ratio : 1), 1e15);
   for (guint i = 0; formats == NULL ? i == 0 : formats[i] != NULL; i++)
     {
@@ -439,7 +451,7 @@ write_down (Search *search, int at)
   MossFfiPlan *plan = g_new0 (MossFfiPlan, 1);
 
   plan->n = state_at (search, at)->step;
-  plan->predicted_us = state_at (search, at)->us;
+  plan->predicted_us = tried_us (state_at (search, at)->us);
   for (guint i = plan->n; i-- > 0;)
     {
       const State *state = state_at (search, at), *before = state_at (search, state->before);
@@ -449,7 +461,7 @@ write_down (Search *search, int at)
                                           .out = moss_ffi_caps_ref (state->caps),
                                           .bytes_in = before->bytes,
                                           .bytes_out = state->bytes,
-                                          .predicted_us = state->us - before->us,
+                                          .predicted_us = tried_us (state->us - before->us),
                                           .asked = state->asked };
       at = state->before;
     }
@@ -618,9 +630,12 @@ moss_ffi_plan_to_string (const MossFfiPlan *plan, const MossFfiTable *table)
       const MossFfiTableProvider *provider = moss_ffi_table_get_provider_of (
           table, moss_ffi_table_get_offer (table, step->offer));
 
-      g_string_append_printf (text, " → %s (%s, %.3g ms)", moss_ffi_caps_get_text (step->out),
-                              moss_ffi_table_get_text (table, provider->id),
-                              step->predicted_us / 1000);
+      g_string_append_printf (text, " → %s (%s, ", moss_ffi_caps_get_text (step->out),
+                              moss_ffi_table_get_text (table, provider->id));
+      if (isnan (step->predicted_us))
+        g_string_append (text, "not measured yet)");
+      else
+        g_string_append_printf (text, "%.3g ms)", step->predicted_us / 1000);
     }
   return g_string_free (text, FALSE);
 }

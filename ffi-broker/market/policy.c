@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What takes longer than this is learned from real calls alone. */
@@ -142,4 +143,20 @@ moss_ffi_next_measure (const MossFfiLearner *const *learners,
                                                      : 0 };
       }
   return most > 0;
+}
+
+#define STEADY 0.85 /* up to here a bar goes as fast as the time */
+
+/* How full to draw the bar of a call that runs for @passed_us already: it slows down before the
+ * predicted end and never says that it is over. 0: nothing is predicted. */
+double
+moss_ffi_shown_fraction (double passed_us, double predicted_us)
+{
+  double passed = predicted_us > 0 ? passed_us / predicted_us : 0;
+
+  if (!(passed > 0))
+    return 0;
+  if (passed <= STEADY)
+    return passed;
+  return 1 - (1 - STEADY) * exp (-(passed - STEADY) / (1 - STEADY));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* When something is measured and when a call is given up, as pure functions: the broker and the
- * replay over recorded costs use the same ones. */
+/* When something is measured, when a call is given up and how far it seems, as pure functions: the
+ * broker and the replay over recorded costs use the same ones. */
 #pragma once
 
 #include "choice.h"
@@ -38,5 +38,6 @@ gboolean moss_ffi_next_measure (const MossFfiLearner *const *learners,
                                 guint32 now,
                                 guint32 stale_after,
                                 MossFfiMeasure *measure);
+double moss_ffi_shown_fraction (double passed_us, double predicted_us);
 
 G_END_DECLS

@@ -430,6 +430,25 @@ test_kill (void)
   g_assert_cmpfloat (moss_ffi_kill_after_us (table, &candidates, offer, 1 << 20), ==, 0);
 }
 
+/* A bar that neither runs backwards nor is full before the end. */
+static void
+test_shown_fraction (void)
+{
+  double last = 0;
+
+  g_assert_cmpfloat (moss_ffi_shown_fraction (5e6, 0), ==, 0);
+  g_assert_cmpfloat (moss_ffi_shown_fraction (-1, 1e6), ==, 0);
+  g_assert_cmpfloat_with_epsilon (moss_ffi_shown_fraction (5e5, 1e6), 0.5, 1e-9);
+  for (guint i = 1; i <= 30; i++)
+    {
+      double now = moss_ffi_shown_fraction (i * 1e5, 1e6);
+
+      g_assert_cmpfloat (now, >, last);
+      g_assert_cmpfloat (now, <, 1);
+      last = now;
+    }
+}
+
 static void
 test_measure (void)
 {
@@ -638,5 +657,6 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/cache-and-merge", test_plan_cache_and_merge);
   g_test_add_func ("/policy/kill", test_kill);
   g_test_add_func ("/policy/measure", test_measure);
+  g_test_add_func ("/policy/shown-fraction", test_shown_fraction);
   return g_test_run ();
 }
