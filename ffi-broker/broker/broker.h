@@ -103,7 +103,7 @@ struct _Broker
   MossFfiTableWriter *writer;
   MossFfiPlanner *planner;
   double slowdown;              /* by which costs are published */
-  guint publish_source, flush_source, queue_source;
+  guint publish_source, flush_source, queue_source, learned_source;
   guint64 generation;
   gint64 started_us;
   MossLoad load_since;
@@ -253,6 +253,8 @@ GVariant *explain_possible (Broker *broker, const char *caps, guint64 bytes, GEr
 /* service.c: D-Bus. */
 gboolean service_export (Broker *broker, GError **error);
 void service_changed (Broker *broker);
+/* Costs are others; said at most every two seconds. */
+void service_learned (Broker *broker);
 void service_running_changed (Broker *broker);
 
 /* remote.c: functions of other devices, and ours for them. */

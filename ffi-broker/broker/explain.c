@@ -326,12 +326,20 @@ describe_ranked (GArray *ranked)
   return g_variant_builder_end (&list);
 }
 
+/* A request that is less exact than any plan has somebody who does it all the same. */
 static char *
-say (Broker *broker, const MossFfiPlan *plan, const GError *error)
+say (Broker *broker, const MossFfiPlan *plan, GArray *ranked, const GError *error)
 {
-  if (plan == NULL)
+  const Ranked *first = ranked->len > 0 ? &g_array_index (ranked, Ranked, 0) : NULL;
+
+  if (plan != NULL)
+    return moss_ffi_plan_to_string (plan, get_table (broker));
+  if (first == NULL)
     return g_strdup (error->message);
-  return moss_ffi_plan_to_string (plan, get_table (broker));
+  if (!isfinite (first->us))
+    return g_strdup_printf ("%s (not measured yet)", first->offer->text);
+  return g_strdup_printf ("%s (%s, %.3g ms)", first->offer->text, first->offer->provider->id,
+                          first->us / 1000);
 }
 
 GVariant *
@@ -355,7 +363,7 @@ explain_request (Broker *broker, const char *request, GVariant *options, GError 
   read_options (options, &asked);
   ranked = rank (broker, capability, &asked);
   plan = find_plan (broker, capability, &asked, &no_plan);
-  sentence = say (broker, plan, no_plan);
+  sentence = say (broker, plan, ranked, no_plan);
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "request", "s", request);
   g_variant_dict_insert (&dict, "bytes", "t", asked.bytes);
@@ -447,6 +455,18 @@ gather_requests (Broker *broker, const char *media)
   return requests;
 }
 
+/* Without loss, or with loss when it goes in no other way. */
+static MossFfiPlan *
+find_plan_with_loss (Broker *broker, const MossFfiCapability *request, Asked asked)
+{
+  MossFfiPlan *plan;
+
+  asked.wants.lossy = FALSE;
+  plan = find_plan (broker, request, &asked, NULL);
+  asked.wants.lossy = TRUE;
+  return plan != NULL ? plan : find_plan (broker, request, &asked, NULL);
+}
+
 static int
 by_text (gconstpointer a, gconstpointer b)
 {
@@ -459,7 +479,7 @@ explain_possible (Broker *broker, const char *text, guint64 bytes, GError **erro
   g_autoptr (MossFfiCaps) caps = moss_ffi_caps_parse (text, error);
   g_autoptr (GHashTable) requests = NULL;
   g_autofree gpointer *sorted = NULL;
-  Asked asked = { .wants = { .lossy = TRUE, .partly = TRUE }, .bytes = bytes };
+  Asked asked = { .wants = { .partly = TRUE }, .bytes = bytes };
   GVariantBuilder list;
   guint n;
 
@@ -473,7 +493,7 @@ explain_possible (Broker *broker, const char *text, guint64 bytes, GError **erro
     {
       g_autoptr (MossFfiCapability) request = moss_ffi_capability_parse (sorted[i], NULL);
       g_autoptr (MossFfiPlan) plan =
-          request != NULL ? find_plan (broker, request, &asked, NULL) : NULL;
+          request != NULL ? find_plan_with_loss (broker, request, asked) : NULL;
 
       if (plan == NULL)
         continue;

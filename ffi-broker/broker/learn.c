@@ -106,6 +106,7 @@ observed (Offer *offer, guint64 bytes_in, guint64 bytes_out, double us, gboolean
   offer->dirty = TRUE;
   publish_cost (offer);
   registry_touch (offer->provider->broker);
+  service_learned (offer->provider->broker);
   if (!was_known)
     remote_offers_changed (offer->provider->broker);
 }

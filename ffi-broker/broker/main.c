@@ -101,6 +101,7 @@ start (Broker *broker, GError **error)
 static void
 stop (Broker *broker)
 {
+  g_clear_handle_id (&broker->learned_source, g_source_remove);
   clients_stop (broker);
   if (broker->canaries != NULL)
     canaries_stop (broker);

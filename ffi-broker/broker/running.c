@@ -5,6 +5,8 @@
 
 #include "broker.h"
 
+#include <sys/socket.h>
+
 enum
 {
   CALLS_MAX = 256,        /* of all callers */
@@ -139,6 +141,20 @@ running_client_gone (Client *client)
       end (running, i);
 }
 
+/* 0: not known, as of one in a sandbox, whose packets are relayed. */
+static guint32
+get_pid (Client *client)
+{
+  struct ucred peer = { 0 };
+  socklen_t size = sizeof peer;
+
+  if (client_get_conn (client) == NULL
+      || getsockopt (moss_ffi_conn_get_fd (client_get_conn (client)), SOL_SOCKET, SO_PEERCRED,
+                     &peer, &size) < 0)
+    return 0;
+  return peer.pid;
+}
+
 static GVariant *
 describe (Broker *broker, Call *call)
 {
@@ -149,6 +165,7 @@ describe (Broker *broker, Call *call)
   g_variant_dict_insert (&dict, "call", "t", call->number);
   g_variant_dict_insert (&dict, "what", "s", call->what);
   g_variant_dict_insert (&dict, "who", "s", client_get_name (call->client));
+  g_variant_dict_insert (&dict, "pid", "u", get_pid (call->client));
   g_variant_dict_insert (&dict, "provider", "s", offer != NULL ? offer->provider->id : "");
   g_variant_dict_insert (&dict, "name", "s", offer != NULL ? offer->provider->name : "");
   g_variant_dict_insert (&dict, "device", "s", offer != NULL ? offer->provider->device : "");

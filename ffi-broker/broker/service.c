@@ -5,6 +5,8 @@
 
 #include "broker.h"
 
+#define LEARNED_S 2
+
 #include <gio/gunixfdlist.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -300,6 +302,23 @@ service_changed (Broker *broker)
 {
   moss_dbus_function_broker1_set_generation (broker->interface, broker->generation);
   moss_dbus_function_broker1_emit_changed (broker->interface);
+}
+
+static gboolean
+on_learned (gpointer user_data)
+{
+  Broker *broker = user_data;
+
+  broker->learned_source = 0;
+  moss_dbus_function_broker1_emit_changed (broker->interface);
+  return G_SOURCE_REMOVE;
+}
+
+void
+service_learned (Broker *broker)
+{
+  if (broker->learned_source == 0)
+    broker->learned_source = g_timeout_add_seconds (LEARNED_S, on_learned, broker);
 }
 
 void
