@@ -28,21 +28,40 @@ on_response (GtkNativeDialog *native, int response, gpointer data)
   g_object_unref (native);
 }
 
+static GtkFileChooser *
+choose (GtkWindow *parent, const char *title, GtkFileChooserAction action, const char *accept,
+        MossChosenFunc func, gpointer data)
+{
+  GtkFileChooserNative *native
+      = gtk_file_chooser_native_new (title, parent, action, accept, _("Cancel"));
+  Choice *choice = g_new0 (Choice, 1);
+
+  choice->func = func;
+  choice->data = data;
+  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (native), TRUE);
+  g_signal_connect (native, "response", G_CALLBACK (on_response), choice);
+  return GTK_FILE_CHOOSER (native);
+}
+
 /* func is called once, with NULL when the person thought better of it. */
 void
 moss_compat_choose_save (GtkWindow *parent, const char *title, const char *name,
                          MossChosenFunc func, gpointer data)
 {
-  GtkFileChooserNative *native = gtk_file_chooser_native_new (
-      title, parent, GTK_FILE_CHOOSER_ACTION_SAVE, _("Save"), _("Cancel"));
-  Choice *choice = g_new0 (Choice, 1);
+  GtkFileChooser *chooser
+      = choose (parent, title, GTK_FILE_CHOOSER_ACTION_SAVE, _("Save"), func, data);
 
-  choice->func = func;
-  choice->data = data;
-  gtk_file_chooser_set_current_name (GTK_FILE_CHOOSER (native), name);
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (native), TRUE);
-  g_signal_connect (native, "response", G_CALLBACK (on_response), choice);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (native));
+  gtk_file_chooser_set_current_name (chooser, name);
+  gtk_native_dialog_show (GTK_NATIVE_DIALOG (chooser));
+}
+
+/* As moss_compat_choose_save(), for a file that is there. */
+void
+moss_compat_choose_open (GtkWindow *parent, const char *title, MossChosenFunc func,
+                         gpointer data)
+{
+  gtk_native_dialog_show (GTK_NATIVE_DIALOG (
+      choose (parent, title, GTK_FILE_CHOOSER_ACTION_OPEN, _("Open"), func, data)));
 }
 
 G_GNUC_END_IGNORE_DEPRECATIONS

@@ -9,5 +9,7 @@ typedef void (*MossChosenFunc) (GFile *file, gpointer data);
 
 void moss_compat_choose_save (GtkWindow *parent, const char *title, const char *name,
                               MossChosenFunc func, gpointer data);
+void moss_compat_choose_open (GtkWindow *parent, const char *title, MossChosenFunc func,
+                              gpointer data);
 
 G_END_DECLS

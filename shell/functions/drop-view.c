@@ -3,6 +3,7 @@
 
 #include "drop-view.h"
 
+#include "running-row.h"
 #include "shell/format.h"
 #include "vfs/files/status.h"
 #include "work.h"
@@ -10,7 +11,6 @@
 #include <glib/gi18n.h>
 
 #define MAX_ROWS 200
-#define PULSE_MS 100
 
 struct _MossDropView
 {
@@ -19,17 +19,16 @@ struct _MossDropView
   MossFunctionsClient *client;
   GFile *file;
   char *name;
+  char *caps;            /* NULL: not known yet */
+  guint64 bytes;
+  GVariant *shown;       /* of Possible, or NULL */
   GCancellable *asking;  /* what can be done with it */
   GCancellable *working; /* NULL: nothing is being done */
-  gint64 began_us;
-  double predicted_us;
-  guint pulse;
+  GtkWidget *box;
   GtkWidget *message;
   GtkWidget *scroller;
   GtkWidget *list;
-  GtkWidget *busy;
-  GtkWidget *busy_label;
-  GtkWidget *progress;
+  GtkWidget *row; /* MossRunningRow while something is being done */
 };
 
 enum { DONE, SAY, N_SIGNALS };
@@ -59,28 +58,27 @@ show_message (MossDropView *self, const char *text)
 
 /* ---- doing it ------------------------------------------------------------------------ */
 
-/* How far it is, by the estimate: it slows down towards the end and never says that it is over. */
-static gboolean
-on_pulse (gpointer data)
+static void
+on_cancel (MossRunningRow *row, MossDropView *self)
 {
-  MossDropView *self = data;
-  double passed = (g_get_monotonic_time () - self->began_us) / MAX (self->predicted_us, 1e4);
-
-  gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (self->progress), passed / (passed + 0.35));
-  return G_SOURCE_CONTINUE;
+  g_cancellable_cancel (self->working);
 }
 
 static void
-set_busy (MossDropView *self, gboolean busy)
+show_row (MossDropView *self, const char *text, guint64 predicted_us)
 {
-  g_clear_handle_id (&self->pulse, g_source_remove);
-  gtk_widget_set_visible (self->busy, busy);
-  gtk_widget_set_sensitive (self->list, !busy);
-  if (!busy)
-    return;
-  self->began_us = g_get_monotonic_time ();
-  gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (self->progress), 0);
-  self->pulse = g_timeout_add (PULSE_MS, on_pulse, self);
+  self->row = moss_running_row_new (text, g_get_monotonic_time (), predicted_us);
+  g_signal_connect (self->row, "cancel", G_CALLBACK (on_cancel), self);
+  gtk_box_append (GTK_BOX (self->box), self->row);
+  gtk_widget_set_sensitive (self->list, FALSE);
+}
+
+static void
+hide_row (MossDropView *self)
+{
+  gtk_box_remove (GTK_BOX (self->box), self->row);
+  self->row = NULL;
+  gtk_widget_set_sensitive (self->list, TRUE);
 }
 
 static void
@@ -94,7 +92,7 @@ on_worked (GObject *source, GAsyncResult *result, gpointer data)
   g_clear_object (&self->working);
   if (self->client == NULL) /* closed meanwhile */
     return;
-  set_busy (self, FALSE);
+  hide_row (self);
   if (made != NULL)
     {
       g_autofree char *base = g_file_get_basename (made);
@@ -111,7 +109,7 @@ on_worked (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-begin (MossDropView *self, const char *request, const char *title, double predicted_us)
+begin (MossDropView *self, const char *request, const char *title, guint64 predicted_us)
 {
   g_autofree char *text = NULL;
 
@@ -119,17 +117,17 @@ begin (MossDropView *self, const char *request, const char *title, double predic
     return;
   /* Translators: name of a file, what is being made of it */
   text = g_strdup_printf (_ ("%s → %s"), self->name, title);
-  gtk_label_set_text (GTK_LABEL (self->busy_label), text);
-  self->predicted_us = predicted_us;
   self->working = g_cancellable_new ();
-  set_busy (self, TRUE);
+  show_row (self, text, predicted_us);
   moss_work_run_async (self->file, request, self->working, on_worked, g_object_ref (self));
 }
 
 void
 moss_drop_view_run (MossDropView *self, const char *request)
 {
-  begin (self, request, request, 1e6);
+  g_autofree char *title = moss_request_title (request);
+
+  begin (self, request, title, 0);
 }
 
 static void
@@ -143,12 +141,6 @@ on_row_activated (GtkListBox *list, GtkListBoxRow *row, MossDropView *self)
   g_variant_lookup (possible, "text", "&s", &text);
   g_variant_lookup (possible, "predicted-us", "t", &us);
   begin (self, request, *text != '\0' ? text : request, us);
-}
-
-static void
-on_cancel_clicked (GtkButton *button, MossDropView *self)
-{
-  g_cancellable_cancel (self->working);
 }
 
 static void
@@ -211,26 +203,15 @@ make_row (GVariant *possible)
 }
 
 static void
-on_possible_ready (GObject *source, GAsyncResult *result, gpointer data)
+show_possible (MossDropView *self, GVariant *all)
 {
-  MossDropView *self = data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) answer =
-      g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
-  g_autoptr (GVariant) all = NULL;
-  gsize n;
+  gsize n = MIN (g_variant_n_children (all), MAX_ROWS);
+  GtkWidget *row;
 
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return;
-  if (answer == NULL)
-    {
-      g_autofree char *text = moss_format_error (error);
-
-      show_message (self, text);
-      return;
-    }
-  all = g_variant_get_child_value (answer, 0);
-  n = MIN (g_variant_n_children (all), MAX_ROWS);
+  g_clear_pointer (&self->shown, g_variant_unref);
+  self->shown = g_variant_ref (all);
+  while ((row = gtk_widget_get_first_child (self->list)) != NULL)
+    gtk_list_box_remove (GTK_LIST_BOX (self->list), row);
   for (gsize i = 0; i < n; i++)
     {
       g_autoptr (GVariant) possible = g_variant_get_child_value (all, i);
@@ -244,12 +225,51 @@ on_possible_ready (GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
+on_possible_ready (GObject *source, GAsyncResult *result, gpointer data)
+{
+  MossDropView *self = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) answer =
+      g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
+  g_autoptr (GVariant) all = NULL;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    return;
+  if (answer == NULL)
+    {
+      g_autofree char *text = moss_format_error (error);
+
+      g_clear_pointer (&self->shown, g_variant_unref);
+      show_message (self, text);
+      return;
+    }
+  all = g_variant_get_child_value (answer, 0);
+  if (self->working == NULL && (self->shown == NULL || !g_variant_equal (self->shown, all)))
+    show_possible (self, all);
+}
+
+static void
+ask (MossDropView *self)
+{
+  if (self->caps != NULL)
+    moss_functions_client_ask_possible (self->client, self->caps, self->bytes, self->asking,
+                                        on_possible_ready, self);
+}
+
+/* Others offer something, costs were learned, or the broker is back. */
+static void
+on_offers_changed (MossFunctionsClient *client, MossDropView *self)
+{
+  if (moss_functions_client_get_problem (client) == NULL)
+    ask (self);
+}
+
+static void
 on_info_ready (GObject *source, GAsyncResult *result, gpointer data)
 {
   MossDropView *self = data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GFileInfo) info = g_file_query_info_finish (G_FILE (source), result, &error);
-  g_autofree char *caps = NULL;
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     return;
@@ -258,9 +278,9 @@ on_info_ready (GObject *source, GAsyncResult *result, gpointer data)
       show_message (self, error->message);
       return;
     }
-  caps = moss_work_get_caps (info);
-  moss_functions_client_ask_possible (self->client, caps, g_file_info_get_size (info),
-                                      self->asking, on_possible_ready, self);
+  self->caps = moss_work_get_caps (info);
+  self->bytes = g_file_info_get_size (info);
+  ask (self);
 }
 
 /* ---- the widget ---------------------------------------------------------------------- */
@@ -281,31 +301,10 @@ make_head (MossDropView *self)
   return head;
 }
 
-static GtkWidget *
-make_busy (MossDropView *self)
-{
-  GtkWidget *cancel = gtk_button_new_with_label (_ ("Cancel"));
-
-  self->busy = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 12);
-  self->busy_label = make_label ("", NULL);
-  self->progress = gtk_progress_bar_new ();
-  gtk_widget_add_css_class (self->busy, "now");
-  gtk_widget_add_css_class (self->progress, "thin");
-  gtk_widget_add_css_class (cancel, "tinted");
-  gtk_widget_set_hexpand (self->progress, TRUE);
-  gtk_widget_set_valign (self->progress, GTK_ALIGN_CENTER);
-  g_signal_connect (cancel, "clicked", G_CALLBACK (on_cancel_clicked), self);
-  gtk_box_append (GTK_BOX (self->busy), self->busy_label);
-  gtk_box_append (GTK_BOX (self->busy), self->progress);
-  gtk_box_append (GTK_BOX (self->busy), cancel);
-  gtk_widget_set_visible (self->busy, FALSE);
-  return self->busy;
-}
-
 static void
 fill (MossDropView *self)
 {
-  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 16);
+  GtkWidget *box = self->box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 16);
 
   self->message = make_label (_ ("Looking…"), "muted");
   gtk_label_set_wrap (GTK_LABEL (self->message), TRUE);
@@ -321,7 +320,6 @@ fill (MossDropView *self)
   gtk_box_append (GTK_BOX (box), make_head (self));
   gtk_box_append (GTK_BOX (box), self->message);
   gtk_box_append (GTK_BOX (box), self->scroller);
-  gtk_box_append (GTK_BOX (box), make_busy (self));
   gtk_widget_set_parent (box, GTK_WIDGET (self));
 }
 
@@ -331,7 +329,6 @@ moss_drop_view_dispose (GObject *object)
   MossDropView *self = MOSS_DROP_VIEW (object);
   GtkWidget *child = gtk_widget_get_first_child (GTK_WIDGET (self));
 
-  g_clear_handle_id (&self->pulse, g_source_remove);
   g_cancellable_cancel (self->asking);
   if (self->working != NULL)
     g_cancellable_cancel (self->working);
@@ -339,6 +336,8 @@ moss_drop_view_dispose (GObject *object)
   g_clear_object (&self->client);
   g_clear_object (&self->file);
   g_clear_pointer (&self->name, g_free);
+  g_clear_pointer (&self->caps, g_free);
+  g_clear_pointer (&self->shown, g_variant_unref);
   if (child != NULL)
     gtk_widget_unparent (child);
   G_OBJECT_CLASS (moss_drop_view_parent_class)->dispose (object);
@@ -371,6 +370,7 @@ moss_drop_view_new (MossFunctionsClient *client, GFile *file)
   self->file = g_object_ref (file);
   self->name = moss_files_clean (base, 60);
   fill (self);
+  g_signal_connect_object (client, "changed", G_CALLBACK (on_offers_changed), self, 0);
   g_file_query_info_async (
       file, G_FILE_ATTRIBUTE_STANDARD_CONTENT_TYPE "," G_FILE_ATTRIBUTE_STANDARD_SIZE,
       G_FILE_QUERY_INFO_NONE, G_PRIORITY_DEFAULT, self->asking, on_info_ready, self);

@@ -8,6 +8,8 @@
 #define NAME "org.moss.FunctionBroker1"
 #define PATH "/org/moss/FunctionBroker"
 #define SETTLE_MS 150 /* many changes come together */
+#define RETRY_MIN_MS 1000
+#define RETRY_MAX_MS 30000
 
 struct _MossFunctionsClient
 {
@@ -21,6 +23,8 @@ struct _MossFunctionsClient
   guint signals;
   guint name_watch;
   guint load_timer;
+  guint retry_ms; /* 0: all is well */
+  gboolean here;  /* the broker has its name */
 };
 
 enum { CHANGED, RUNNING, N_SIGNALS };
@@ -37,6 +41,29 @@ call (MossFunctionsClient *self, const char *method, GVariant *parameters, const
                           callback, data);
 }
 
+static gboolean on_load (gpointer data);
+
+/* Asking starts the broker, when it can be started at all. */
+static void
+load_after (MossFunctionsClient *self, guint ms)
+{
+  if (self->load_timer == 0)
+    self->load_timer = g_timeout_add (ms, on_load, self);
+}
+
+static void
+load_soon (MossFunctionsClient *self)
+{
+  load_after (self, SETTLE_MS);
+}
+
+static void
+retry_later (MossFunctionsClient *self)
+{
+  self->retry_ms = CLAMP (self->retry_ms * 2, RETRY_MIN_MS, RETRY_MAX_MS);
+  load_after (self, self->retry_ms);
+}
+
 static void
 set_problem (MossFunctionsClient *self, GError *error)
 {
@@ -47,6 +74,10 @@ set_problem (MossFunctionsClient *self, GError *error)
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
     self->problem = g_strdup (_ ("Moss is not running here, so there is nobody to ask."));
+  else if (error->domain == G_DBUS_ERROR && error->code >= G_DBUS_ERROR_SPAWN_EXEC_FAILED
+           && error->code <= G_DBUS_ERROR_SPAWN_NO_MEMORY)
+    self->problem = g_strdup (_ ("The service that knows the functions can't be started. Log out "
+                                 "and in again; if that doesn't help, Moss is not whole here."));
   else
     {
       g_dbus_error_strip_remote_error (error);
@@ -72,7 +103,10 @@ on_offers_ready (GObject *source, GAsyncResult *result, gpointer data)
       g_autoptr (GVariant) offers = g_variant_get_child_value (answer, 0);
 
       self->capabilities = moss_capabilities_new (offers);
+      self->retry_ms = 0;
     }
+  else
+    retry_later (self);
   /* What was borrowed lives until all have looked again. */
   g_signal_emit (self, signals[CHANGED], 0);
 }
@@ -111,13 +145,6 @@ on_load (gpointer data)
 }
 
 static void
-load_soon (MossFunctionsClient *self)
-{
-  if (self->load_timer == 0)
-    self->load_timer = g_timeout_add (SETTLE_MS, on_load, self);
-}
-
-static void
 on_signal (GDBusConnection *bus, const char *sender, const char *path, const char *interface,
            const char *name, GVariant *parameters, gpointer data)
 {
@@ -131,8 +158,29 @@ on_signal (GDBusConnection *bus, const char *sender, const char *path, const cha
 static void
 on_appeared (GDBusConnection *bus, const char *name, const char *owner, gpointer data)
 {
-  load_soon (data);
-  load_running (data);
+  MossFunctionsClient *self = data;
+
+  self->here = TRUE;
+  moss_functions_client_retry (self);
+}
+
+/* Also heard in the beginning, when it isn't there yet: the answer to the first question then says
+ * whether it could be started. */
+static void
+on_vanished (GDBusConnection *bus, const char *name, gpointer data)
+{
+  MossFunctionsClient *self = data;
+
+  if (!self->here)
+    return;
+  self->here = FALSE;
+  g_free (self->problem);
+  self->problem = g_strdup (_ ("The service that knows the functions has ended. It is being "
+                               "started again."));
+  g_clear_pointer (&self->running, g_variant_unref);
+  g_signal_emit (self, signals[RUNNING], 0);
+  g_signal_emit (self, signals[CHANGED], 0);
+  retry_later (self);
 }
 
 static void
@@ -191,7 +239,7 @@ moss_functions_client_new (GDBusConnection *bus)
                                                       NULL);
   self->name_watch = g_bus_watch_name_on_connection (bus, NAME,
                                                      G_BUS_NAME_WATCHER_FLAGS_AUTO_START,
-                                                     on_appeared, NULL, self, NULL);
+                                                     on_appeared, on_vanished, self, NULL);
   load_soon (self);
   return self;
 }
@@ -212,6 +260,14 @@ GVariant *
 moss_functions_client_get_running (MossFunctionsClient *self)
 {
   return self->running;
+}
+
+void
+moss_functions_client_retry (MossFunctionsClient *self)
+{
+  g_clear_handle_id (&self->load_timer, g_source_remove);
+  load_soon (self);
+  load_running (self);
 }
 
 void

@@ -17,6 +17,8 @@ MossFunctionsClient *moss_functions_client_new (GDBusConnection *bus);
 GPtrArray *moss_functions_client_get_capabilities (MossFunctionsClient *self);
 /* Why there is nothing to show: a sentence, or NULL. */
 const char *moss_functions_client_get_problem (MossFunctionsClient *self);
+/* Asks again at once; by itself it does so ever more seldom while there is a problem. */
+void moss_functions_client_retry (MossFunctionsClient *self);
 /* aa{sv} as Running gives it, or NULL; borrowed until "running". */
 GVariant *moss_functions_client_get_running (MossFunctionsClient *self);
 void moss_functions_client_cancel (MossFunctionsClient *self, guint64 call);

@@ -76,7 +76,7 @@ GtkWidget *
 moss_offer_table_new (const MossCapability *capability, double bytes)
 {
   GtkWidget *grid = gtk_grid_new ();
-  g_autofree char *size = moss_format_bytes (bytes);
+  g_autofree char *size = moss_format_whole (moss_format_bytes (bytes));
   /* Translators: the head of a column of durations; a size as in “At 4 MB” */
   g_autofree char *at = g_strdup_printf (_ ("At %s"), size);
   const char *heads[N_COLUMNS] = { _ ("Provider"), _ ("Where"), at, _ ("Quality"), _ ("Calls") };

@@ -3,10 +3,12 @@
 
 #include "offers.h"
 
+#include "ffi-broker/types/capability.h"
 #include "vfs/files/status.h"
 
 #include <gio/gio.h>
 #include <glib/gi18n.h>
+#include <langinfo.h>
 #include <math.h>
 #include <string.h>
 
@@ -155,6 +157,8 @@ make_title (const char *key)
   n = g_strv_length (words);
   if (n < 2)
     return g_strdup (key);
+  if (g_str_equal (out, "application/x-moss-value"))
+    return g_steal_pointer (&head);
   if (g_str_equal (words[n - 1], out) || g_str_equal (words[0], "hash"))
     return n > 2 ? g_strdup_printf ("%s %s", words[0], words[1]) : g_steal_pointer (&head);
   if (g_str_equal (words[0], "encode"))
@@ -164,6 +168,15 @@ make_title (const char *key)
   if (g_str_equal (words[0], "convert") && n == 2 && strchr (words[1], '/') != NULL)
     return g_strdup_printf ("convert %s → %s", strchr (words[1], '/') + 1, out);
   return g_strdup_printf ("%s → %s", head, out);
+}
+
+char *
+moss_request_title (const char *request)
+{
+  g_autoptr (MossFfiCapability) capability = moss_ffi_capability_parse (request, NULL);
+  g_autofree char *key = capability != NULL ? moss_ffi_capability_dup_key (capability) : NULL;
+
+  return key != NULL ? make_title (key) : g_strdup (request);
 }
 
 void
@@ -436,4 +449,15 @@ moss_format_us (double us)
   if (us < 100e6)
     return g_strdup_printf (_ ("%.0f s"), us / 1e6);
   return g_strdup_printf (_ ("%.0f min"), us / 60e6);
+}
+
+char *
+moss_format_whole (char *text)
+{
+  g_autofree char *tenths = g_strconcat (nl_langinfo (RADIXCHAR), "0", NULL);
+  char *at = strstr (text, tenths);
+
+  if (at != NULL && !g_ascii_isdigit (at[strlen (tenths)]))
+    memmove (at, at + strlen (tenths), strlen (at + strlen (tenths)) + 1);
+  return text;
 }

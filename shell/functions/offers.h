@@ -45,6 +45,10 @@ GPtrArray *moss_capabilities_new (GVariant *offers);
 /* "raw picture in, PNG out · 4 providers · learned from 1,204 calls"; new. */
 char *moss_capability_describe (const MossCapability *capability);
 
+/* A request as a person reads it: "convert(image/png) -> image/webp" is “convert png →
+ * image/webp”; itself when it is no capability. New. */
+char *moss_request_title (const char *request);
+
 /* Microseconds for so many bytes; NAN when nothing is known of it, or not of so many. */
 double moss_offer_predict (const MossOffer *offer, double bytes);
 /* Up to where it was measured; 0: it was not. */
@@ -60,5 +64,7 @@ const MossOffer *moss_capability_crossing (const MossCapability *capability, dou
 double moss_round_bytes (double bytes);
 /* “0.3 ms”, “61 ms”, “1.2 s”; new. */
 char *moss_format_us (double us);
+/* As at the ends of lines of a plot: “1 s”, not “1.0 s”; takes and gives a new text. */
+char *moss_format_whole (char *text);
 
 G_END_DECLS

@@ -82,7 +82,7 @@ draw_axes (MossCostPlot *self, cairo_t *cr)
   cairo_set_line_width (cr, 1);
   for (double us = self->least; us <= self->most * 1.001; us *= 10)
     {
-      g_autofree char *text = moss_format_us (us);
+      g_autofree char *text = moss_format_whole (moss_format_us (us));
       double y = floor (get_y (self, us)) + 0.5;
 
       set_color (self, cr, "line");
@@ -95,7 +95,7 @@ draw_axes (MossCostPlot *self, cairo_t *cr)
   for (double bytes = moss_round_bytes (self->from); bytes <= self->to;
        bytes = moss_round_bytes (bytes * step))
     {
-      g_autofree char *text = moss_format_bytes (bytes);
+      g_autofree char *text = moss_format_whole (moss_format_bytes (bytes));
 
       if (bytes >= self->from)
         draw_text (self, cr, text, get_x (self, bytes), bottom + SIZE_HEIGHT / 2.0 + 4, 0.5);
@@ -213,7 +213,7 @@ describe (MossCostPlot *self)
   double bytes = 0;
   const MossOffer *winner = moss_capability_crossing (self->capability, &bytes);
   const MossOffer *best = moss_capability_best (self->capability, self->from);
-  g_autofree char *size = moss_format_bytes (bytes);
+  g_autofree char *size = moss_format_whole (moss_format_bytes (bytes));
   g_autofree char *text = NULL;
 
   if (winner != NULL)

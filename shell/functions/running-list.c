@@ -3,11 +3,12 @@
 
 #include "running-list.h"
 
+#include "running-row.h"
 #include "vfs/files/status.h"
 
 #include <glib/gi18n.h>
+#include <unistd.h>
 
-#define TICK_MS 200
 #define MAX_ROWS 20
 
 struct _MossRunningList
@@ -16,127 +17,114 @@ struct _MossRunningList
 
   MossFunctionsClient *client;
   GtkWidget *box;
-  GPtrArray *rows; /* of Row */
-  guint tick;
 };
 
-typedef struct
-{
-  MossRunningList *list;
-  guint64 call;
-  gint64 began_us; /* by our clock */
-  guint64 predicted_us;
-  GtkWidget *progress;
-  GtkWidget *left;
-} Row;
+#define CALL "call" /* of a row: the number of its call */
 
 G_DEFINE_FINAL_TYPE (MossRunningList, moss_running_list, GTK_TYPE_WIDGET)
 
-static void
-show_time (Row *row)
+static guint64
+get_call (GtkWidget *row)
 {
-  double passed = g_get_monotonic_time () - row->began_us;
-  double left = (double) row->predicted_us - passed;
-  g_autofree char *time = moss_format_us (left);
-  g_autofree char *text = NULL;
+  return *(guint64 *) g_object_get_data (G_OBJECT (row), CALL);
+}
 
-  if (row->predicted_us == 0 || left <= 0)
-    text = g_strdup (_ ("longer than expected"));
-  else
-    /* Translators: a duration, as in “0.3 s left” */
-    text = g_strdup_printf (_ ("%s left"), time);
-  gtk_label_set_text (GTK_LABEL (row->left), text);
-  gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (row->progress),
-                                 MIN (passed / MAX (row->predicted_us, 1), 1));
+static void
+on_cancel (GtkWidget *row, MossRunningList *self)
+{
+  moss_functions_client_cancel (self->client, get_call (row));
+}
+
+/* “convert png → image/webp, asked by Photos” */
+static char *
+describe (GVariant *call)
+{
+  g_autofree char *title = moss_request_title (moss_files_get_string (call, "what"));
+  g_autofree char *clean = moss_files_clean (title, 60);
+  g_autofree char *who = moss_files_clean (moss_files_get_string (call, "who"), 30);
+
+  if (*who == '\0')
+    return g_steal_pointer (&clean);
+  /* Translators: a function, the program that called it */
+  return g_strdup_printf (_ ("%s, for %s"), clean, who);
+}
+
+static void
+add_row (MossRunningList *self, GVariant *call, guint64 number)
+{
+  g_autofree char *text = describe (call);
+  g_autofree char *name = moss_files_clean (moss_files_get_string (call, "name"), 60);
+  guint64 ago_us = MIN (moss_files_get_number (call, "started-us"), G_MAXINT32);
+  GtkWidget *row = moss_running_row_new (text, g_get_monotonic_time () - (gint64) ago_us,
+                                         moss_files_get_number (call, "predicted-us"));
+
+  g_object_set_data_full (G_OBJECT (row), CALL, g_memdup2 (&number, sizeof number), g_free);
+  gtk_widget_set_tooltip_text (row, name);
+  g_signal_connect (row, "cancel", G_CALLBACK (on_cancel), self);
+  gtk_box_append (GTK_BOX (self->box), row);
+}
+
+/* What this process asked for is shown where it was asked for. */
+static gboolean
+is_shown (GVariant *call)
+{
+  return moss_files_get_number (call, "pid") != (guint64) getpid ();
 }
 
 static gboolean
-on_tick (gpointer data)
+runs_still (GVariant *running, guint64 number)
 {
-  MossRunningList *self = data;
+  for (gsize i = 0; running != NULL && i < g_variant_n_children (running); i++)
+    {
+      g_autoptr (GVariant) call = g_variant_get_child_value (running, i);
 
-  for (guint i = 0; i < self->rows->len; i++)
-    show_time (self->rows->pdata[i]);
-  return G_SOURCE_CONTINUE;
+      if (moss_files_get_number (call, "call") == number)
+        return TRUE;
+    }
+  return FALSE;
 }
 
-static void
-on_cancel_clicked (GtkButton *button, Row *row)
+/* Gives back the number of the newest that is left: numbers grow. */
+static guint64
+remove_ended (MossRunningList *self, GVariant *running, guint *n)
 {
-  gtk_widget_set_sensitive (GTK_WIDGET (button), FALSE);
-  moss_functions_client_cancel (row->list->client, row->call);
-}
+  GtkWidget *row = gtk_widget_get_first_child (self->box);
+  guint64 newest = 0;
 
-static GtkWidget *
-make_row (MossRunningList *self, GVariant *call)
-{
-  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 12);
-  GtkWidget *now = gtk_label_new (_ ("Now"));
-  GtkWidget *cancel = gtk_button_new_with_label (_ ("Cancel"));
-  GtkWidget *label = gtk_label_new (NULL);
-  Row *row = g_new0 (Row, 1);
-  const char *what = "";
-  g_autofree char *text = NULL;
-  guint64 ago_us = 0;
+  while (row != NULL)
+    {
+      GtkWidget *next = gtk_widget_get_next_sibling (row);
 
-  g_variant_lookup (call, "call", "t", &row->call);
-  g_variant_lookup (call, "started-us", "t", &ago_us);
-  g_variant_lookup (call, "predicted-us", "t", &row->predicted_us);
-  g_variant_lookup (call, "what", "&s", &what);
-  text = moss_files_clean (what, 60);
-  row->list = self;
-  row->began_us = g_get_monotonic_time () - (gint64) MIN (ago_us, G_MAXINT32);
-  row->progress = gtk_progress_bar_new ();
-  row->left = gtk_label_new (NULL);
-  gtk_label_set_text (GTK_LABEL (label), text);
-  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_MIDDLE);
-  gtk_widget_add_css_class (now, "strong");
-  gtk_widget_add_css_class (row->left, "muted");
-  gtk_widget_add_css_class (row->left, "numbers");
-  gtk_widget_add_css_class (row->progress, "thin");
-  gtk_widget_add_css_class (cancel, "tinted");
-  gtk_widget_add_css_class (box, "now");
-  gtk_widget_set_hexpand (row->progress, TRUE);
-  gtk_widget_set_valign (row->progress, GTK_ALIGN_CENTER);
-  g_signal_connect (cancel, "clicked", G_CALLBACK (on_cancel_clicked), row);
-  gtk_box_append (GTK_BOX (box), now);
-  gtk_box_append (GTK_BOX (box), label);
-  gtk_box_append (GTK_BOX (box), row->progress);
-  gtk_box_append (GTK_BOX (box), row->left);
-  gtk_box_append (GTK_BOX (box), cancel);
-  g_ptr_array_add (self->rows, row);
-  show_time (row);
-  return box;
-}
-
-static void
-clear (MossRunningList *self)
-{
-  GtkWidget *child;
-
-  while ((child = gtk_widget_get_first_child (self->box)) != NULL)
-    gtk_box_remove (GTK_BOX (self->box), child);
-  g_ptr_array_set_size (self->rows, 0);
+      if (runs_still (running, get_call (row)))
+        {
+          newest = get_call (row);
+          *n += 1;
+        }
+      else
+        gtk_box_remove (GTK_BOX (self->box), row);
+      row = next;
+    }
+  return newest;
 }
 
 static void
 on_running (MossFunctionsClient *client, MossRunningList *self)
 {
   GVariant *running = moss_functions_client_get_running (client);
-  gsize n = running == NULL ? 0 : MIN (g_variant_n_children (running), MAX_ROWS);
+  guint n = 0;
+  guint64 newest = remove_ended (self, running, &n);
 
-  clear (self);
-  for (gsize i = 0; i < n; i++)
+  for (gsize i = 0; running != NULL && i < g_variant_n_children (running) && n < MAX_ROWS; i++)
     {
       g_autoptr (GVariant) call = g_variant_get_child_value (running, i);
+      guint64 number = moss_files_get_number (call, "call");
 
-      gtk_box_append (GTK_BOX (self->box), make_row (self, call));
+      if (number <= newest || !is_shown (call))
+        continue;
+      add_row (self, call, number);
+      n++;
     }
   gtk_widget_set_visible (GTK_WIDGET (self), n > 0);
-  if (n == 0)
-    g_clear_handle_id (&self->tick, g_source_remove);
-  else if (self->tick == 0)
-    self->tick = g_timeout_add (TICK_MS, on_tick, self);
 }
 
 static void
@@ -144,9 +132,7 @@ moss_running_list_dispose (GObject *object)
 {
   MossRunningList *self = MOSS_RUNNING_LIST (object);
 
-  g_clear_handle_id (&self->tick, g_source_remove);
   g_clear_pointer (&self->box, gtk_widget_unparent);
-  g_clear_pointer (&self->rows, g_ptr_array_unref);
   g_clear_object (&self->client);
   G_OBJECT_CLASS (moss_running_list_parent_class)->dispose (object);
 }
@@ -161,7 +147,6 @@ moss_running_list_class_init (MossRunningListClass *class)
 static void
 moss_running_list_init (MossRunningList *self)
 {
-  self->rows = g_ptr_array_new_with_free_func (g_free);
   self->box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 8);
   gtk_widget_set_parent (self->box, GTK_WIDGET (self));
   gtk_widget_set_visible (GTK_WIDGET (self), FALSE);

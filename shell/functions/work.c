@@ -158,6 +158,34 @@ save (GFile *beside, MossFfiBuffer *buffer, GCancellable *cancellable, GError **
   return NULL;
 }
 
+static MossFfiResult *
+call (MossFfiClient *client, const char *request, MossFfiBuffer *input, gboolean lossy,
+      GCancellable *cancellable, GError **error)
+{
+  GVariantDict options;
+
+  g_variant_dict_init (&options, NULL);
+  g_variant_dict_insert (&options, "want:lossy", "b", lossy);
+  return moss_ffi_client_call (client, request, &input, 1, g_variant_dict_end (&options),
+                               cancellable, error);
+}
+
+/* Without loss where that goes, as Possible of the broker says it. */
+static MossFfiResult *
+call_best (MossFfiClient *client, const char *request, MossFfiBuffer *input,
+           GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) first = NULL;
+  MossFfiResult *result = call (client, request, input, FALSE, cancellable, &first);
+
+  if (result != NULL)
+    return result;
+  if (g_error_matches (first, MOSS_FFI_ERROR, MOSS_FFI_ERROR_NOT_OFFERED))
+    return call (client, request, input, TRUE, cancellable, error);
+  g_propagate_error (error, g_steal_pointer (&first));
+  return NULL;
+}
+
 static void
 run_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -169,8 +197,7 @@ run_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancel
   GFile *file = NULL;
 
   if (input != NULL)
-    result = moss_ffi_client_call (client, work->request, (MossFfiBuffer *[]) { input }, 1, NULL,
-                                   cancellable, &error);
+    result = call_best (client, work->request, input, cancellable, &error);
   if (result != NULL && moss_ffi_result_get_n_buffers (result) > 0)
     file = save (work->file, moss_ffi_result_get_buffer (result, 0), cancellable, &error);
   else if (result != NULL)

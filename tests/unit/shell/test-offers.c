@@ -109,6 +109,37 @@ test_words (void)
     }
 }
 
+static void
+test_whole (void)
+{
+  static const char *const texts[][2] = { { "1.0 s", "1 s" }, { "4.0 MB", "4 MB" },
+                                          { "1.5 s", "1.5 s" }, { "10 ms", "10 ms" },
+                                          { "1.05 s", "1.05 s" }, { "", "" } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autofree char *text = moss_format_whole (g_strdup (texts[i][0]));
+
+      g_assert_cmpstr (text, ==, texts[i][1]);
+    }
+}
+
+static void
+test_request_title (void)
+{
+  g_autofree char *convert = moss_request_title ("convert(image/png) -> image/webp");
+  g_autofree char *filter = moss_request_title (
+      "filter sharpen(video/x-raw;sigma:d?) -> video/x-raw");
+  g_autofree char *value = moss_request_title (
+      "generate greeting(;name:s) -> application/x-moss-value,type=s");
+  g_autofree char *none = moss_request_title ("this is none");
+
+  g_assert_cmpstr (convert, ==, "convert png → image/webp");
+  g_assert_cmpstr (filter, ==, "filter sharpen");
+  g_assert_cmpstr (value, ==, "generate greeting");
+  g_assert_cmpstr (none, ==, "this is none");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -118,5 +149,7 @@ main (int argc, char **argv)
   g_test_add_func ("/shell/offers/costs", test_costs);
   g_test_add_func ("/shell/offers/nonsense", test_nonsense);
   g_test_add_func ("/shell/offers/words", test_words);
+  g_test_add_func ("/offers/whole", test_whole);
+  g_test_add_func ("/offers/request-title", test_request_title);
   return g_test_run ();
 }
