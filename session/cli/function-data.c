@@ -103,6 +103,9 @@ read_stdin (GError **error)
 {
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
 
+  if (isatty (STDIN_FILENO))
+    moss_cli_say (_ ("No file is named: what you type is the input. Ctrl-D ends it."));
+
   for (;;)
     {
       gsize before = bytes->len;
@@ -265,7 +268,56 @@ moss_function_read_options (const char *request, GPtrArray *words, gboolean loss
   return g_variant_ref_sink (g_variant_dict_end (dict));
 }
 
+GVariant *
+moss_function_wants (const MossFunctionOptions *options, guint64 bytes)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "bytes", "t", bytes);
+  g_variant_dict_insert (&dict, "lossy", "b", options->lossy);
+  g_variant_dict_insert (&dict, "local", "b", options->local);
+  if (options->quality != NULL)
+    g_variant_dict_insert (&dict, "quality", "s", options->quality);
+  return g_variant_dict_end (&dict);
+}
+
 /* --- results --- */
+
+char *
+moss_function_duration (double us)
+{
+  if (!(us > 0))
+    return g_strdup ("–");
+  if (us < 1000)
+    return g_strdup_printf (_ ("%.0f µs"), us);
+  if (us < 1e6)
+    return g_strdup_printf (us < 1e4 ? _ ("%.1f ms") : _ ("%.0f ms"), us / 1000);
+  return g_strdup_printf (_ ("%.1f s"), us / 1e6);
+}
+
+static gboolean
+is_binary (const char *media)
+{
+  static const char *const kinds[] = { "image/", "audio/", "video/", "font/",
+                                       "application/x-moss-tensor", "application/zip",
+                                       "application/gzip", "application/zstd" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_has_prefix (media, kinds[i]))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+moss_function_may_print (const char *media, const char *path, GError **error)
+{
+  if (path != NULL || !is_binary (media) || !isatty (STDOUT_FILENO))
+    return TRUE;
+  fail (error, _ ("the result is no text (%s). Write it to a file with -o FILE, or to another "
+                  "program with a pipe"), media);
+  return FALSE;
+}
 
 static gboolean
 write_all (const guint8 *data, gsize size, GError **error)

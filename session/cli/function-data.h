@@ -31,6 +31,12 @@ GPtrArray *moss_function_read_inputs (const char *request, GPtrArray *files, GEr
 /* a{sv} for the call, with the types that the offers want; free with g_variant_unref(). */
 GVariant *moss_function_read_options (const char *request, GPtrArray *words, gboolean lossy,
                                       gboolean local, const char *quality, GError **error);
+/* a{sv} as Explain wants it, for so many bytes; floating. */
+GVariant *moss_function_wants (const MossFunctionOptions *options, guint64 bytes);
+/* "0.4 ms", "12 µs", "3.1 s", "–" for none; free with g_free(). */
+char *moss_function_duration (double us);
+/* FALSE with the way out: this kind of result would only make a mess of the terminal. */
+gboolean moss_function_may_print (const char *media, const char *path, GError **error);
 /* To a file, or to stdout (path NULL). */
 gboolean moss_function_write (MossFfiBuffer *buffer, const char *path, GError **error);
 void moss_function_print_values (GVariant *values);

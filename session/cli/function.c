@@ -10,19 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-/* "0.4 ms", "12 µs", "3.1 s" */
-static char *
-say_us (double us)
-{
-  if (!(us > 0))
-    return g_strdup ("–");
-  if (us < 1000)
-    return g_strdup_printf (_ ("%.0f µs"), us);
-  if (us < 1e6)
-    return g_strdup_printf (us < 1e4 ? _ ("%.1f ms") : _ ("%.0f ms"), us / 1000);
-  return g_strdup_printf (_ ("%.1f s"), us / 1e6);
-}
-
 /* Of an offer at a size, from the points that were measured; 0: not known. */
 static double
 cost_at (GVariant *offer, guint64 bytes)
@@ -49,7 +36,7 @@ cost_at (GVariant *offer, guint64 bytes)
 static void
 add_cost (MossTable *table, GVariant *offer, guint64 bytes)
 {
-  g_autofree char *text = say_us (cost_at (offer, bytes));
+  g_autofree char *text = moss_function_duration (cost_at (offer, bytes));
 
   moss_table_add (table, text);
 }
@@ -146,20 +133,6 @@ bench (MossCall *call, const MossFunctionOptions *options, GError **error)
 
 /* --- explain --- */
 
-static GVariant *
-make_wants (const MossFunctionOptions *options)
-{
-  GVariantDict dict;
-
-  g_variant_dict_init (&dict, NULL);
-  g_variant_dict_insert (&dict, "bytes", "t", (guint64) MAX (options->bytes, 1));
-  g_variant_dict_insert (&dict, "lossy", "b", options->lossy);
-  g_variant_dict_insert (&dict, "local", "b", options->local);
-  if (options->quality != NULL)
-    g_variant_dict_insert (&dict, "quality", "s", options->quality);
-  return g_variant_dict_end (&dict);
-}
-
 static void
 print_direct (GVariant *explanation)
 {
@@ -174,7 +147,7 @@ print_direct (GVariant *explanation)
       g_autoptr (GVariant) one = g_variant_get_child_value (direct, i);
       g_autoptr (GVariant) offer =
           g_variant_lookup_value (one, "offer", G_VARIANT_TYPE_VARDICT);
-      g_autofree char *cost = say_us (moss_dict_number (one, "predicted-us", 0));
+      g_autofree char *cost = moss_function_duration (moss_dict_number (one, "predicted-us", 0));
 
       moss_table_add (table, moss_dict_string (offer, "provider"));
       moss_table_add (table, where (offer));
@@ -199,8 +172,10 @@ print_last (GVariant *explanation)
     {
       g_autoptr (GVariant) one = g_variant_get_child_value (last, i);
       g_autofree char *bytes = g_strdup_printf ("%.0f", moss_dict_number (one, "bytes", 0));
-      g_autofree char *predicted = say_us (moss_dict_number (one, "predicted-us", 0));
-      g_autofree char *measured = say_us (moss_dict_number (one, "measured-us", 0));
+      double expected_us = moss_dict_number (one, "predicted-us", 0);
+      double took_us = moss_dict_number (one, "measured-us", 0);
+      g_autofree char *predicted = moss_function_duration (expected_us);
+      g_autofree char *measured = moss_function_duration (took_us);
 
       moss_table_add (table, moss_dict_string (one, "provider"));
       moss_table_add (table, bytes);
@@ -225,8 +200,9 @@ explain (MossCall *call, const MossFunctionOptions *options, GError **error)
 
   if (broker == NULL || request == NULL)
     return FALSE;
-  if (!moss_dbus_function_broker1_call_explain_sync (broker, request, make_wants (options),
-                                                     &explanation, NULL, &cause))
+  if (!moss_dbus_function_broker1_call_explain_sync (
+          broker, request, moss_function_wants (options, MAX (options->bytes, 1)), &explanation,
+          NULL, &cause))
     return finish (FALSE, cause, error);
   if (options->json)
     {
