@@ -2,23 +2,25 @@
 /* A provider whose functions take their time and say who they are, and an app that asks for them
  * without end:
  *
- *   ffi-slow offer NAME   offers "generate turn" (pure) and "generate once" (not)
- *   ffi-slow ask FILE     writes a line for each answer: "turn 3 NAME", "once 4 error …" */
+ *   ffi-slow offer NAME [MS]   offers "generate turn" (pure) and "generate once" (not)
+ *   ffi-slow ask FILE          writes a line for each answer: "turn 3 NAME", "once 4 error …" */
 #include "ffi-broker/client/moss-ffi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TAKES_US (700 * 1000)
+#define TAKES_MS 700
 #define VALUE "application/x-moss-value,type=s"
 
 static const char *const functions[] = { "turn", "once" };
 
+static guint takes_ms = TAKES_MS;
+
 static void
 say_name (MossFfiInvocation *invocation, gpointer name)
 {
-  g_usleep (TAKES_US);
+  g_usleep (takes_ms * 1000UL);
   moss_ffi_invocation_set_value (invocation, "value", g_variant_new_string (name));
   moss_ffi_invocation_return (invocation);
 }
@@ -91,7 +93,7 @@ ask_without_end (gpointer data)
                                 error != NULL ? error->message : "no value");
       write_line (asking->path, line);
       if (name == NULL)
-        g_usleep (TAKES_US / 4);
+        g_usleep (TAKES_MS * 1000 / 4);
     }
   return NULL;
 }
@@ -110,10 +112,12 @@ ask (const char *path)
 int
 main (int argc, char **argv)
 {
-  if (argc == 3 && strcmp (argv[1], "offer") == 0)
+  if (argc == 4)
+    takes_ms = (guint) g_ascii_strtoull (argv[3], NULL, 10);
+  if (argc >= 3 && strcmp (argv[1], "offer") == 0)
     return offer (argv[2]);
   if (argc == 3 && strcmp (argv[1], "ask") == 0)
     return ask (argv[2]);
-  fprintf (stderr, "usage: ffi-slow offer NAME | ask FILE\n");
+  fprintf (stderr, "usage: ffi-slow offer NAME [MS] | ask FILE\n");
   return 2;
 }

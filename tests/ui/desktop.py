@@ -2,6 +2,7 @@
 """A desktop of its own for one test: X server, bus, folders, a fixture for the session, and
 the real shell in front of it, driven by real pointer and key events."""
 
+import json
 import os
 import queue
 import shutil
@@ -45,6 +46,18 @@ class Lines:
                 return line
         raise Failed("no line “%s”; the last were: %s" % (start, self.seen[-8:]))
 
+    def until(self, start, check, what, seconds=10):
+        """The first of the lines that begin so for which check (line) is true."""
+        end = time.monotonic() + seconds
+        line = None
+        try:
+            while True:
+                line = self.expect(start, max(0.05, end - time.monotonic()))
+                if check(line):
+                    return line
+        except Failed:
+            raise Failed("%s; the last was: %s" % (what, line)) from None
+
     def never(self, start, seconds=0.5):
         time.sleep(seconds)
         while not self.queue.empty():
@@ -79,6 +92,10 @@ class Desktop:
             "G_DEBUG": os.environ.get("G_DEBUG", "fatal-criticals"), "TZ": "UTC",
         })
         self.environment.update(environment or {})
+        self.reader = None
+        self.layout_path = os.path.join(self.folder, "layout.json")
+        self.environment["MOSS_SHELL_LAYOUT"] = self.layout_path
+        self.prepare()
         try:
             self._start_display()
             self._start_bus()
@@ -91,6 +108,9 @@ class Desktop:
             raise
 
     # ---- starting
+
+    def prepare(self):
+        """What a test puts into the folders before anything is started."""
 
     def spawn(self, command, **keywords):
         process = subprocess.Popen(command, env=self.environment, text=True, **keywords)
@@ -218,13 +238,107 @@ class Desktop:
         self.calls.expect("connect " + sandbox)
         return program
 
+    # ---- waiting: for what shall come about, never for a time
+
+    def wait_until(self, what, check, seconds=15):
+        """What check () gives as soon as that is true."""
+        end = time.monotonic() + seconds
+        while True:
+            value = check()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise Failed("%s did not come about in %d s" % (what, seconds))
+            time.sleep(0.05)
+
+    def settle(self, seconds=15):
+        """Until two looks at the screen, some frames apart, are the same."""
+        pictures = [b""]
+
+        def same():
+            pictures.append(subprocess.run(["xwd", "-silent", "-root"], env=self.environment,
+                                           capture_output=True, check=True).stdout)
+            time.sleep(0.1)
+            return pictures[-1] == pictures.pop(0)
+        self.wait_until("a screen at rest", same, seconds)
+
+    def wait_change(self, before, what, area=None, least=1, seconds=10):
+        """A picture that differs from an earlier one by so many pixels."""
+        path = os.path.join(self.folder, "waited.png")
+        self.wait_until(what, lambda: self.differ(before, self._take(path), area) >= least, seconds)
+        return path
+
+    def wait_same(self, before, what, area=None, most=0, seconds=10):
+        path = os.path.join(self.folder, "waited.png")
+        self.wait_until(what, lambda: self.differ(before, self._take(path), area) <= most, seconds)
+        return path
+
+    def window_of(self, sandbox):
+        """A window of the sandbox as the shell shows it now: x, y, w, h, active; or None."""
+        try:
+            with open(self.layout_path, encoding="utf-8") as stream:
+                windows = json.load(stream)["windows"]
+        except OSError:
+            return None
+        found = [one for one in windows if one["id"] == sandbox and one["live"]]
+        return found[0] if found else None
+
+    def wait_window(self, sandbox, check=lambda window: True, what="a window"):
+        """A window that is drawn where the shell says."""
+        def find():
+            window = self.window_of(sandbox)
+            return window if window is not None and check(window) else None
+        window = self.wait_until("%s of %s" % (what, sandbox), find)
+        self.settle()
+        return window
+
+    # ---- what a screen reader is told
+
+    def seen(self, program):
+        """All that a program shows, with place in its window; see accessible.py."""
+        if self.reader is None:
+            self.reader = self.spawn(["/usr/bin/python3", os.path.join(
+                os.path.dirname(os.path.abspath(__file__)), "accessible.py")],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.reader.stdin.write(program + "\n")
+        self.reader.stdin.flush()
+        found = json.loads(self.reader.stdout.readline() or "[]")
+        return [one for one in found if "visible" in one["states"] and one["w"] > 0]
+
+    def named(self, text, program):
+        """What has this text; best what is nothing but it."""
+        found = [one for one in self.seen(program) if text in one["name"]]
+        return sorted(found, key=lambda one: one["name"] != text)
+
+    def wait_for(self, text, program, seconds=15, count=1):
+        return self.wait_until("“%s”" % text, lambda: (lambda found: found if len(found) >= count
+                                                       else None)(self.named(text, program)), seconds)
+
+    def wait_for_end(self, text, program, seconds=15):
+        self.wait_until("the end of “%s”" % text, lambda: not self.named(text, program), seconds)
+
+    def press(self, text, program):
+        """A click on what has this text."""
+        one = self.wait_for(text, program)[0]
+        self.click(one["x"] + one["w"] // 2, one["y"] + one["h"] // 2)
+
+    def find_window(self, name, seconds=15):
+        """The X window that is called so."""
+        def find():
+            return subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "^%s$" % name],
+                                  env=self.environment, capture_output=True, text=True,
+                                  check=False).stdout.split()
+        return self.wait_until("the window “%s”" % name, find, seconds)[0]
+
     # ---- looking
 
     def shot(self, name):
         """A screenshot; kept in $MOSS_SHOTS when that is set. Gives back its path."""
         folder = SHOTS or self.folder
         os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, name + ".png")
+        return self._take(os.path.join(folder, name + ".png"))
+
+    def _take(self, path):
         subprocess.run("xwd -silent -root | convert xwd:- png:" + path, shell=True,
                        env=self.environment, check=True)
         return path
@@ -250,6 +364,11 @@ class Desktop:
 
     # ---- ending
 
+    def no_warnings(self):
+        log = self.log()
+        if "WARNING" in log or "CRITICAL" in log:
+            raise Failed(log[:400])
+
     def check_alive(self):
         if self.shell.poll() is not None:
             raise Failed("the shell ended: " + self.log())
@@ -268,7 +387,9 @@ class Desktop:
     def __enter__(self):
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, kind, *unused):
+        if kind is not None and SHOTS:
+            self.shot("failed-" + os.path.basename(self.folder))
         self.close()
 
 

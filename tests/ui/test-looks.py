@@ -15,12 +15,6 @@ def fill(desktop):
     time.sleep(1.2)
 
 
-def no_warnings(desktop):
-    log = desktop.log()
-    if "WARNING" in log or "CRITICAL" in log:
-        raise Failed(log[:400])
-
-
 def light_and_dark():
     brightness = []
     for scheme in ("light", "dark"):
@@ -36,7 +30,7 @@ def light_and_dark():
             desktop.shot("looks-launcher-" + scheme)
             brightness.append(sum(desktop.pixel(picture, 40, 300))
                               + sum(desktop.pixel(picture, 660, 736)))
-            no_warnings(desktop)
+            desktop.no_warnings()
     if brightness[0] < 2.5 * brightness[1]:
         raise Failed("light %d, dark %d" % tuple(brightness))
 
@@ -57,7 +51,7 @@ def mirrored():
         desktop.shot("looks-rtl-drag")
         desktop.release()
         desktop.calls.expect("send a1 aa11")
-        no_warnings(desktop)
+        desktop.no_warnings()
 
 
 def dialogs():
@@ -74,7 +68,7 @@ def dialogs():
         desktop.click(1224, 242)
         desktop.shot("looks-device-menu")
         desktop.key("Escape")
-        no_warnings(desktop)
+        desktop.no_warnings()
 
 
 def empty_rail_says_what_to_do():
