@@ -28,11 +28,30 @@ static void
 on_destroyed (struct wl_listener *listener, void *data)
 {
   MossClient *client = wl_container_of (listener, client, destroyed);
+  MossDisplay *display = client->display;
 
   wl_list_remove (&client->link);
   wl_list_remove (&client->resource_created.link);
   client->doomed = true;
   moss_client_unref (client);
+  if (display->callbacks.client_gone)
+    display->callbacks.client_gone (display, display->callbacks_data);
+}
+
+bool
+moss_display_has_client (MossDisplay *display, pid_t pid)
+{
+  MossClient *client;
+
+  wl_list_for_each (client, &display->clients, link)
+    {
+      pid_t its_pid = 0;
+
+      wl_client_get_credentials (client->client, &its_pid, NULL, NULL);
+      if (its_pid == pid)
+        return true;
+    }
+  return false;
 }
 
 MossClient *

@@ -51,6 +51,8 @@ typedef struct
   bool (*bus) (MossDisplay *display, int fd, void *data);
   /* Likewise: somebody outside takes what apps ask for. */
   bool (*functions) (MossDisplay *display, int fd, void *data);
+  /* A Wayland client has gone and is no longer counted. */
+  void (*client_gone) (MossDisplay *display, void *data);
   /* A control message with type >= MOSS_DISPLAY_CONTROL_PRIVATE. Body and fds belong to
    * the display and end with the call: dup() what is to be kept. Return false to end the
    * connection. Answer with moss_display_connection_reply(). */
@@ -103,6 +105,9 @@ int moss_display_add_client (MossDisplay *display, int fd);
  * back, and every connection is closed. Nothing of it can block. Idempotent. Clients stay
  * as they are; their frame callbacks wait for the next viewer. */
 void moss_display_detach (MossDisplay *display);
+
+/* Whether a Wayland client with this process id is connected. */
+bool moss_display_has_client (MossDisplay *display, pid_t pid);
 
 bool moss_display_has_viewer (MossDisplay *display);
 unsigned moss_display_get_n_toplevels (MossDisplay *display);

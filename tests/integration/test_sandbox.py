@@ -401,6 +401,41 @@ def test_the_looks_of_the_desktop_arrive(one, other):
     other.end(name)
 
 
+ASK = """
+bus() { gdbus call --session -d org.freedesktop.DBus -o /org/freedesktop/DBus \
+  -m org.freedesktop.DBus.$1 $2 $3 2>&1; }
+bus StartServiceByName org.xfce.Xfconf 0 >~/started
+bus StartServiceByName org.freedesktop.systemd1 0 >~/refused
+i=0; while i=$((i+1)); do
+  echo $i $(bus GetConnectionUnixProcessID org.xfce.Xfconf) >~/p; mv ~/p ~/service
+done
+"""
+
+
+def test_a_message_starts_a_service_that_travels(one, other):
+    service = "/usr/share/dbus-1/services/org.xfce.Xfconf.service"
+    if not shutil.which("gdbus") or not os.path.exists(service):
+        raise tap.Skip("no gdbus or no xfconf here")
+    marker = str(uuid.uuid4())
+    name = one.create("/bin/sh", "-c", ASK, marker)
+    hosts.wait_until("the service runs", lambda: "uint32" in one.read(name, "service"), seconds=20)
+    assert "(uint32 1,)" in one.read(name, "started"), one.read(name, "started")
+    assert "ServiceUnknown" in one.read(name, "refused"), one.read(name, "refused")
+    place = folder(one, "dump")
+    one.ctl("Dump", name, place)
+    count, pid = one.read(name, "service").split(" ", 1)
+    other.ctl("Restore", name, place)
+    one.end(name)
+    other.ctl("Thaw", name)
+    hosts.wait_until("somebody answers there",
+                     lambda: other.read(name, "service").split(" ")[0] != count, seconds=20)
+    assert other.read(name, "service").split(" ", 1)[1] == pid, "another service answers"
+    subprocess.run(["pkill", "-KILL", "-f", f"^/bin/sh -c .*{marker}$"], check=True)
+    hosts.wait_until("the service ends with its app", lambda: other.state(name) == "dead",
+                     seconds=20)
+    other.ctl("Remove", name)
+
+
 # ---- files ---------------------------------------------------------------------------------
 
 

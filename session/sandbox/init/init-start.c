@@ -24,17 +24,18 @@
 #define BUS_TIMEOUT_MS 5000
 #define LOG_MAX (1 << 20)
 
-/* Nothing is started by a message: what is installed on the machine was not made for here. Any
- * user: moss-init itself logs in (init-relay.c), and nobody from outside reaches the socket. */
+/* What a message may start is in a folder of our own (init-services.c). Any user: moss-init itself logs in (init-relay.c), and nobody from outside reaches the socket. */
 static const char bus_config[]
     = "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
       " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
       "<busconfig><type>session</type><keep_umask/>\n"
       "<listen>unix:path=" INIT_RUNTIME_DIR "/bus</listen><auth>EXTERNAL</auth>\n"
+      "<servicedir>" INIT_SERVICES_DIR "</servicedir>\n"
       "<policy context=\"default\"><allow user=\"*\"/>\n"
       "<allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy>\n"
-      "<limit name=\"reply_timeout\">120000</limit></busconfig>\n";
+      "<limit name=\"reply_timeout\">120000</limit>\n"
+      "<limit name=\"service_start_timeout\">25000</limit></busconfig>\n";
 
 /* Says which step failed and why; the parent makes a sentence of it. */
 static _Noreturn void
@@ -156,7 +157,7 @@ init_start_bus (char *why, size_t why_size)
   int ready[2];
   pid_t pid;
 
-  if (!write_bus_config () || pipe2 (ready, O_CLOEXEC) != 0)
+  if (!init_services_offer () || !write_bus_config () || pipe2 (ready, O_CLOEXEC) != 0)
     {
       snprintf (why, why_size, "preparing the message bus: %s", strerror (errno));
       return -1;

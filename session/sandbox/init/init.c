@@ -52,6 +52,23 @@ fail (const char *what, const char *why)
   _exit (1);
 }
 
+/* What a message has started lives as long as somebody needs it, and nobody does once the app is
+ * gone: unless it is the app, with its windows. Which X client has a window can't be told here. */
+static bool
+is_kept_by_app (const Init *init, pid_t pid)
+{
+  switch (init_services_kind (pid, init->bus))
+    {
+    case INIT_SERVICE:
+      return init->xwayland > 0 || moss_display_has_client (init->display, pid);
+    case INIT_SERVICE_WATCHER:
+      return false;
+    case INIT_SERVICE_NONE:
+      break;
+    }
+  return pid != init->bus && pid != init->xwayland;
+}
+
 /* Processes besides ours: what the app left running keeps the sandbox alive. */
 static bool
 app_has_processes (const Init *init)
@@ -64,11 +81,18 @@ app_has_processes (const Init *init)
     {
       pid_t pid = isdigit ((unsigned char) entry->d_name[0]) ? atoi (entry->d_name) : 0;
 
-      found = pid > 1 && pid != init->bus && pid != init->xwayland;
+      found = pid > 1 && is_kept_by_app (init, pid);
     }
   if (proc != NULL)
     closedir (proc);
   return found;
+}
+
+static void
+end_with_app (const Init *init)
+{
+  if (init->app > 0 && !app_has_processes (init))
+    _exit (init->status);
 }
 
 static void watch_x11 (Init *init);
@@ -95,9 +119,15 @@ on_signal (int fd, uint32_t mask, void *data)
           watch_x11 (init);
         }
     }
-  if (init->app > 0 && !app_has_processes (init))
-    _exit (init->status);
+  end_with_app (init);
   return 0;
+}
+
+/* It may have been a service, whose end only the bus hears of. */
+static void
+on_client_gone (MossDisplay *display, void *data)
+{
+  end_with_app (data);
 }
 
 static int
@@ -142,6 +172,7 @@ static const MossDisplayCallbacks callbacks = {
   .detaching = on_detaching,
   .bus = on_bus,
   .functions = on_functions,
+  .client_gone = on_client_gone,
 };
 
 static int

@@ -17,6 +17,9 @@
 #define INIT_CONTROL_SOCKET INIT_CONTROL_DIR "/display"
 #define INIT_FUNCTIONS_DIR INIT_RUNTIME_DIR "/moss"
 #define INIT_FUNCTIONS_SOCKET INIT_FUNCTIONS_DIR "/ffi"
+#ifndef INIT_SERVICES_DIR
+#define INIT_SERVICES_DIR "/run/moss-services"
+#endif
 #define INIT_LOG INIT_HOME "/.cache/moss-app.log"
 
 /* ---- init-setup.c -------------------------------------------------------------------- */
@@ -48,6 +51,25 @@ pid_t init_start_bus (char *why, size_t why_size);
 pid_t init_start_x11 (int listen_fd, char *why, size_t why_size);
 /* Empties the app's log once it is large. */
 void init_trim_log (void);
+
+/* ---- init-services.c ----------------------------------------------------------------- */
+
+/* A process that the bus started for a message (or a child of one), and the one that the bus keeps
+ * beside each. */
+typedef enum
+{
+  INIT_SERVICE_NONE,
+  INIT_SERVICE,
+  INIT_SERVICE_WATCHER,
+} InitServiceKind;
+
+/* Makes the folder of what the bus may start. */
+bool init_services_offer (void);
+InitServiceKind init_services_kind (pid_t pid, pid_t bus);
+/* The pure parts: whether a service of that bus name may be started, and the name in the text of a
+ * service file. */
+bool init_services_may_start (const char *name);
+bool init_services_find_name (const char *text, char *name, size_t size);
 
 /* ---- init-relay.c -------------------------------------------------------------------- */
 
