@@ -160,6 +160,8 @@ void clients_stop (Broker *broker);
 /* Takes the socket; app: of a sandbox, or NULL. */
 Client *clients_add (Broker *broker, int socket, const char *app);
 const char *client_get_name (Client *client);
+/* Whether it is an app in a sandbox. */
+gboolean client_is_app (Client *client);
 Broker *client_get_broker (Client *client);
 MossFfiConn *client_get_conn (Client *client);
 /* Sends everybody the table that is new. */

@@ -366,6 +366,12 @@ client_get_name (Client *client)
   return client->app != NULL ? client->app : client->name;
 }
 
+gboolean
+client_is_app (Client *client)
+{
+  return client->app != NULL;
+}
+
 Broker *
 client_get_broker (Client *client)
 {

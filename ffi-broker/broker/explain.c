@@ -286,11 +286,31 @@ say_queue (const Provider *provider, double us)
   return g_strdup_printf (", %.0f ms of it waiting for other calls", provider->queue_us / 1000);
 }
 
+/* What a program does itself; nobody else can call that. */
+static void
+add_own (Broker *broker, GArray *ranked, GPtrArray *offers, const Asked *asked)
+{
+  for (guint i = 0; i < offers->len; i++)
+    {
+      Offer *offer = offers->pdata[i];
+      Ranked one = { offer, NAN };
+
+      if (offer->provider->kind != MOSS_FFI_KIND_IN_PROCESS || !offer_is_present (offer) ||
+          offer->index == MOSS_FFI_NO_OFFER)
+        continue;
+      one.us = moss_ffi_offer_cost_us (get_table (broker), offer->index, asked->bytes);
+      g_array_append_val (ranked, one);
+    }
+}
+
 static char *
 why (const Ranked *one, guint place, double best_us)
 {
   const Provider *provider = one->offer->provider;
   g_autofree char *queue = NULL;
+
+  if (provider->kind == MOSS_FFI_KIND_IN_PROCESS)
+    return g_strdup ("its own process alone calls it");
 
   if (one->offer->trust == TRUST_UNMEASURED)
     return g_strdup (one->offer->reason != NULL ? one->offer->reason : "not measured yet");
@@ -364,6 +384,7 @@ explain_request (Broker *broker, const char *request, GVariant *options, GError 
   ranked = rank (broker, capability, &asked);
   plan = find_plan (broker, capability, &asked, &no_plan);
   sentence = say (broker, plan, ranked, no_plan);
+  add_own (broker, ranked, offers, &asked);
   g_variant_dict_init (&dict, NULL);
   g_variant_dict_insert (&dict, "request", "s", request);
   g_variant_dict_insert (&dict, "bytes", "t", asked.bytes);

@@ -360,6 +360,16 @@ bounded (const char *text)
   return g_steal_pointer (&start);
 }
 
+/* Nobody else calls what only its own process can: of several processes of a program the last one
+ * speaks for it. */
+static gboolean
+may_take_over (const Provider *provider, Client *client, const char *kind)
+{
+  return provider->kind == MOSS_FFI_KIND_IN_PROCESS &&
+         kind_from_text (kind) == MOSS_FFI_KIND_IN_PROCESS &&
+         client_is_app (provider->client) == client_is_app (client);
+}
+
 /* The provider a dict tells of, new or known. Who may speak for an id: its worker, or the
  * connection that has it; the id of a bridge is its worker's alone. */
 static Provider *
@@ -390,7 +400,8 @@ take_provider (Broker *broker, GVariant *dict, Client *client, Worker *worker,
     }
   if (provider != NULL && (provider->worker != NULL ? provider->worker != worker
                                                     : provider->client != NULL &&
-                                                          provider->client != client))
+                                                          provider->client != client &&
+                                                          !may_take_over (provider, client, kind)))
     {
       refuse (error, MOSS_FFI_ERROR_DENIED, "another process is the provider “%s”", shown);
       return NULL;

@@ -32,6 +32,7 @@ typedef struct
   guint n_inputs;
   guint64 bytes;
   gint64 until; /* monotonic; 0: no deadline */
+  double own_us; /* what the caller would take itself; 0: it can't */
   GCancellable *cancellable;
   GPtrArray *tried; /* of texts: who was asked in vain */
   gboolean spoilt;  /* something was begun that must not be begun twice */
@@ -355,6 +356,18 @@ explain (Call *call, const Step *step, guint64 took_us, GVariant *steps)
   return g_variant_dict_end (&dict);
 }
 
+/* When somebody else, or the caller itself, would have done better; 0: never. */
+static float
+limit (Call *call, MossFfiTable *table, const MossFfiCandidates *candidates, guint index)
+{
+  float others_us = moss_ffi_kill_after_us (table, candidates, index, call->bytes);
+  float own_us = MAX (MOSS_FFI_KILL_FACTOR * call->own_us, MOSS_FFI_KILL_LEAST_US);
+
+  if (call->own_us <= 0)
+    return others_us;
+  return others_us > 0 ? MIN (others_us, own_us) : own_us;
+}
+
 static MossFfiResult *
 call_offer (Call *call,
             MossFfiSession *session,
@@ -379,7 +392,7 @@ call_offer (Call *call,
   MossFfiResult *result;
 
   if (pure)
-    step.limit_us = moss_ffi_kill_after_us (table, candidates, index, call->bytes);
+    step.limit_us = limit (call, table, candidates, index);
   result = call_step (call, session, &step, error);
   if (result != NULL)
     moss_ffi_result_set_explanation (
@@ -404,6 +417,8 @@ call_candidates (Call *call,
     {
       MossFfiResult *result;
 
+      if (call->own_us > 0 && !(predicted_us < call->own_us))
+        break;
       g_clear_error (&last);
       result = call_offer (call, session, table, candidates, index, predicted_us, &last);
       if (result != NULL)
@@ -526,7 +541,7 @@ may_ask_again (Call *call, const GError *error, gboolean broker, guint round, gi
 {
   gint64 now = g_get_monotonic_time ();
 
-  return !call->spoilt && (!broker || round < ROUNDS)
+  return !call->spoilt && call->own_us <= 0 && (!broker || round < ROUNDS)
          && g_error_matches (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST)
          && moss_ffi_client_had_session (call->client) && now < hope
          && (call->until == 0 || now < call->until)
@@ -540,12 +555,15 @@ moss_ffi_call_run (MossFfiClient *client,
                    MossFfiBuffer *const *inputs,
                    guint n_inputs,
                    GVariant *options,
+                   double own_us,
                    GCancellable *cancellable,
                    GError **error)
 {
-  g_auto (Call) call = {
-    .client = client, .inputs = inputs, .n_inputs = n_inputs, .cancellable = cancellable
-  };
+  g_auto (Call) call = { .client = client,
+                         .inputs = inputs,
+                         .n_inputs = n_inputs,
+                         .own_us = own_us,
+                         .cancellable = cancellable };
   gint64 hope = g_get_monotonic_time () + HOPE_US;
 
   if (!call_init (&call, text, options, error))

@@ -26,12 +26,15 @@ void moss_ffi_client_give_link (MossFfiClient *client,
                                 guint provider,
                                 const MossFfiIdle *link);
 
-/* call.c: one call from the text to the result, in the calling thread. */
+/* call.c: one call from the text to the result, in the calling thread. @own_us: what the
+ * caller would take itself, 0: it can't; then nobody is asked who would be slower, or for
+ * longer than thrice that, and nobody is waited for. */
 MossFfiResult *moss_ffi_call_run (MossFfiClient *client,
                                   const char *text,
                                   MossFfiBuffer *const *inputs,
                                   guint n_inputs,
                                   GVariant *options,
+                                  double own_us,
                                   GCancellable *cancellable,
                                   GError **error);
 

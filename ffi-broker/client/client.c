@@ -271,7 +271,8 @@ moss_ffi_client_call (MossFfiClient *self,
 {
   g_autoptr (GVariant) held = options ? g_variant_ref_sink (options) : NULL;
 
-  return moss_ffi_call_run (self, capability, inputs, n_inputs, held, cancellable, error);
+  return moss_ffi_call_run (self, capability, inputs, n_inputs, held, 0, cancellable,
+                            error);
 }
 
 typedef struct
@@ -299,7 +300,7 @@ run_job (GTask *task, gpointer client, gpointer data, GCancellable *cancellable)
   GError *error = NULL;
   MossFfiResult *result = moss_ffi_call_run (
       client, job->capability, (MossFfiBuffer *const *)job->inputs->pdata,
-      job->inputs->len, job->options, cancellable, &error);
+      job->inputs->len, job->options, 0, cancellable, &error);
 
   if (result)
     g_task_return_pointer (task, result, (GDestroyNotify)moss_ffi_result_unref);

@@ -232,6 +232,17 @@ moss_ffi_session_tell (MossFfiSession *session,
   moss_ffi_frame_send (session->socket, kind, serial, body, NULL, 0, NULL);
 }
 
+/* As moss_ffi_session_tell(), but never waits: lost also when the broker doesn't read. */
+void
+moss_ffi_session_try_tell (MossFfiSession *session, MossFfiFrameKind kind, GVariant *body)
+{
+  g_autoptr (GVariant) held = g_variant_ref_sink (body);
+  struct pollfd polled = { session->socket, POLLOUT, 0 };
+
+  if (poll (&polled, 1, 0) == 1 && (polled.revents & POLLOUT) != 0)
+    moss_ffi_session_tell (session, kind, 0, held);
+}
+
 /* Lets people see a long call, and cancel it. Gives the number it ends with. */
 guint64
 moss_ffi_session_begin (MossFfiSession *session,

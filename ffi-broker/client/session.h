@@ -28,6 +28,9 @@ void moss_ffi_session_tell (MossFfiSession *session,
                             MossFfiFrameKind kind,
                             guint64 serial,
                             GVariant *body);
+void moss_ffi_session_try_tell (MossFfiSession *session,
+                                MossFfiFrameKind kind,
+                                GVariant *body);
 guint64 moss_ffi_session_begin (MossFfiSession *session,
                                 const char *what,
                                 guint64 predicted_us,
