@@ -290,6 +290,7 @@ class Machine:
                         self.path("/")], check=True, stdout=subprocess.DEVNULL)
         os.makedirs(self.path(self.libexec()), exist_ok=True)
         shutil.copy(criu(), self.path(self.libexec("criu")))
+        self.root_run(["ldconfig"])
         schemas = self.path(f"{self.prefix}/share/glib-2.0/schemas")
         if os.path.isdir(schemas):
             self.root_run(["glib-compile-schemas", f"{self.prefix}/share/glib-2.0/schemas"])
