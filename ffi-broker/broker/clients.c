@@ -225,13 +225,17 @@ static void
 on_ask (Client *client, MossFfiFrame *frame)
 {
   gint64 back_us = client->broker->started_us + BACK_S * G_USEC_PER_SEC;
+  gint64 now = g_get_monotonic_time ();
   Asking *asking = g_new0 (Asking, 1);
+  guint64 deadline_us;
 
   asking->client = g_rc_box_acquire (client);
   asking->serial = frame->serial;
   g_variant_get (frame->body, "(s@a{sv})", &asking->request, &asking->options);
-  if (g_get_monotonic_time () < back_us && was_offered (client->broker, asking->request))
+  if (now < back_us && was_offered (client->broker, asking->request))
     asking->until_us = back_us;
+  if (g_variant_lookup (asking->options, "deadline-us", "t", &deadline_us))
+    asking->until_us = MIN (asking->until_us, now + (gint64) MIN (deadline_us, G_MAXINT64 / 2));
   if (answer_ask (asking))
     asking_free (asking);
   else

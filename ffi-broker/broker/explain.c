@@ -83,7 +83,7 @@ typedef struct
 {
   MossFfiWants wants;
   const char *licences[2];
-  guint64 bytes;
+  guint64 bytes, deadline_us; /* 0: none */
 } Asked;
 
 /* The texts stay the options'. */
@@ -94,6 +94,7 @@ read_options (GVariant *options, Asked *asked)
   asked->bytes = 1 << 20;
   asked->wants.partly = TRUE;
   g_variant_lookup (options, "bytes", "t", &asked->bytes);
+  g_variant_lookup (options, "deadline-us", "t", &asked->deadline_us);
   g_variant_lookup (options, "lossy", "b", &asked->wants.lossy);
   g_variant_lookup (options, "local", "b", &asked->wants.local);
   g_variant_lookup (options, "least-rank", "u", &asked->wants.least_rank);
@@ -223,6 +224,18 @@ describe_plan (Broker *broker, const MossFfiPlan *plan)
   return g_variant_builder_end (&list);
 }
 
+/* What nobody has tried is no reason to refuse. */
+static gboolean
+is_in_time (const MossFfiPlan *plan, const Asked *asked, GError **error)
+{
+  if (asked->deadline_us == 0 || !(plan->predicted_us > asked->deadline_us))
+    return TRUE;
+  g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_TIMED_OUT,
+               "the %u steps would take %.3g s, but only %.3g s are left of the call's time",
+               plan->n, plan->predicted_us / 1e6, asked->deadline_us / 1e6);
+  return FALSE;
+}
+
 GVariant *
 explain_plan (Broker *broker, const char *request, GVariant *options, GError **error)
 {
@@ -234,7 +247,7 @@ explain_plan (Broker *broker, const char *request, GVariant *options, GError **e
     return NULL;
   read_options (options, &asked);
   plan = find_plan (broker, capability, &asked, error);
-  return plan != NULL ? describe_plan (broker, plan) : NULL;
+  return plan != NULL && is_in_time (plan, &asked, error) ? describe_plan (broker, plan) : NULL;
 }
 
 /* --- why --- */

@@ -257,6 +257,28 @@ call_visibly (Call *call,
   return result;
 }
 
+/* FALSE: the deadline is over or comes too soon for what was measured. */
+static gboolean
+can_be_in_time (Call *call, const Step *step, GError **error)
+{
+  const MossFfiTableOffer *offer = moss_ffi_table_get_offer (step->table, step->offer);
+  const MossFfiTableProvider *provider
+      = moss_ffi_table_get_provider_of (step->table, offer);
+  gint64 left = call->until - g_get_monotonic_time ();
+
+  if (call->until == 0)
+    return TRUE;
+  if (left <= 0)
+    return moss_ffi_fail (error, MOSS_FFI_ERROR_TIMED_OUT, "The time of the call is over");
+  if (!(step->predicted_us > left)
+      || !moss_ffi_curve_is_measured (&offer->curve, step->bytes))
+    return TRUE;
+  return moss_ffi_fail (error, MOSS_FFI_ERROR_TIMED_OUT,
+                        "%s would take %.3g s, but only %.3g s are left of the call's time",
+                        moss_ffi_table_get_text (step->table, provider->name),
+                        step->predicted_us / 1e6, left / 1e6);
+}
+
 static MossFfiResult *
 call_step (Call *call, MossFfiSession *session, const Step *step, GError **error)
 {
@@ -276,7 +298,9 @@ call_step (Call *call, MossFfiSession *session, const Step *step, GError **error
   gboolean killed;
   gint64 began = g_get_monotonic_time ();
 
-  if (!moss_ffi_client_take_link (call->client, session, provider->number, &link, error))
+  if (!can_be_in_time (call, step, error)
+      || !moss_ffi_client_take_link (call->client, session, provider->number, call->until,
+                                     &link, error))
     return NULL;
   request.trusted = link.trusted;
   request.deadline_us = time_left (call, step, &killed);
@@ -400,6 +424,15 @@ call_offer (Call *call,
   return result;
 }
 
+/* With a deadline the quickest, even if others are nearly as good. */
+static guint
+choose (Call *call, MossFfiTable *table, const MossFfiCandidates *candidates, float *us)
+{
+  return call->until > 0
+             ? moss_ffi_choose (table, candidates, call->bytes, us)
+             : moss_ffi_choose_spread (table, candidates, call->bytes, g_random_int (), us);
+}
+
 static MossFfiResult *
 call_candidates (Call *call,
                  MossFfiSession *session,
@@ -411,9 +444,7 @@ call_candidates (Call *call,
   float predicted_us;
   guint index;
 
-  while ((index = moss_ffi_choose_spread (table, candidates, call->bytes, g_random_int (),
-                                          &predicted_us))
-         != MOSS_FFI_NO_OFFER)
+  while ((index = choose (call, table, candidates, &predicted_us)) != MOSS_FFI_NO_OFFER)
     {
       MossFfiResult *result;
 
@@ -503,6 +534,19 @@ run_plan (Call *call,
   return result;
 }
 
+/* With what is left of the time. Floating. */
+static GVariant *
+wanted_now (Call *call)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, call->wanted);
+  if (call->until > 0)
+    g_variant_dict_insert (&dict, "deadline-us", "t",
+                           (guint64)MAX (call->until - g_get_monotonic_time (), 1));
+  return g_variant_dict_end (&dict);
+}
+
 static MossFfiResult *
 call_plan (Call *call, MossFfiSession *session, GError **error)
 {
@@ -512,8 +556,8 @@ call_plan (Call *call, MossFfiSession *session, GError **error)
   g_auto (MossFfiFrame) answer = { 0 };
 
   if (!moss_ffi_session_ask (session, MOSS_FFI_FRAME_ASK,
-                             g_variant_new ("(s@a{sv})", text, call->wanted),
-                             MOSS_FFI_FRAME_ANSWER, &answer, error))
+                             g_variant_new ("(s@a{sv})", text, wanted_now (call)),
+                             call->until, MOSS_FFI_FRAME_ANSWER, &answer, error))
     return NULL;
   plan = g_variant_get_child_value (answer.body, 0);
   table = moss_ffi_session_get_table (session); /* the one that the plan was made with */

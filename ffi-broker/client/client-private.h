@@ -19,6 +19,7 @@ gboolean moss_ffi_client_had_session (MossFfiClient *client);
 gboolean moss_ffi_client_take_link (MossFfiClient *client,
                                     MossFfiSession *session,
                                     guint provider,
+                                    gint64 until_us,
                                     MossFfiIdle *link,
                                     GError **error);
 void moss_ffi_client_give_link (MossFfiClient *client,

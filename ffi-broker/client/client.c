@@ -185,11 +185,13 @@ is_quiet (int socket)
   return poll (&polled, 1, 0) == 0;
 }
 
-/* A connection to the provider that the table has as number @provider. */
+/* A connection to the provider that the table has as number @provider; waited for until
+ * the monotonic time @until_us, 0: as long as it takes. */
 gboolean
 moss_ffi_client_take_link (MossFfiClient *self,
                            MossFfiSession *session,
                            guint provider,
+                           gint64 until_us,
                            MossFfiIdle *link,
                            GError **error)
 {
@@ -203,8 +205,8 @@ moss_ffi_client_take_link (MossFfiClient *self,
       close (link->socket);
     }
   if (!moss_ffi_session_ask (session, MOSS_FFI_FRAME_CONNECT,
-                             g_variant_new ("(u)", provider), MOSS_FFI_FRAME_CONNECTED,
-                             &answer, error))
+                             g_variant_new ("(u)", provider), until_us,
+                             MOSS_FFI_FRAME_CONNECTED, &answer, error))
     return FALSE;
   about = g_variant_get_child_value (answer.body, 0);
   link->trusted = FALSE;
@@ -250,7 +252,8 @@ moss_ffi_client_give_link (MossFfiClient *self,
  * @n_inputs: how many
  * @options: (nullable): an a{sv}: the function's options, and what the call wants beside
  * the result: "want:lossy" b, "want:quality" s, "want:licence" s, "want:local" b,
- *   "want:deadline-us" t
+ *   "want:deadline-us" t: who is known to take longer isn't begun, what isn't done then is
+ *   cancelled, both with %MOSS_FFI_ERROR_TIMED_OUT
  * @cancellable: (nullable): gives it up
  * @error: where to say why there is no result
  *

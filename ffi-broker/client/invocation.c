@@ -12,6 +12,7 @@ struct _MossFfiInvocation
   GVariant *options;
   GPtrArray *inputs;
   guint64 bytes_out;
+  gint64 until_us; /* monotonic; 0: no deadline */
   gint64 started_us;
   GCancellable *cancellable;
   GMutex lock; /* of what follows */
@@ -118,10 +119,13 @@ moss_ffi_invocation_new (MossFfiCaller *caller, MossFfiFrame *frame, GError **er
   g_autoptr (MossFfiInvocation) self = g_object_new (MOSS_FFI_TYPE_INVOCATION, NULL);
   g_autoptr (GVariant) wire = NULL;
   g_autoptr (GVariant) hints = NULL;
+  guint64 deadline_us;
 
   g_variant_get (frame->body, "(ss@a{sv}@a" MOSS_FFI_BUFFER_TYPE "@a{sv})",
                  &self->function, &self->out_caps, &self->options, &wire, &hints);
   g_variant_lookup (hints, "bytes-out", "t", &self->bytes_out);
+  if (g_variant_lookup (hints, "deadline-us", "t", &deadline_us))
+    self->until_us = g_get_monotonic_time () + MIN (deadline_us, G_MAXINT64 / 2);
   self->serial = frame->serial;
   self->inputs = moss_ffi_buffers_from_wire (
       wire, frame, caller->trusted ? MOSS_FFI_TRUST_ALL : MOSS_FFI_TRUST_SEALED, error);
@@ -143,12 +147,16 @@ moss_ffi_invocation_set_offered (MossFfiInvocation *self, MossFfiOffered *offere
   __atomic_add_fetch (self->caller->n_calls, 1, __ATOMIC_RELAXED);
 }
 
-/* Runs the function; takes @self. In the thread it is to run in. */
+/* Runs the function, unless its time ran out while it waited; takes @self. In the thread
+ * it is to run in. */
 void
 moss_ffi_invocation_run (MossFfiInvocation *self)
 {
   self->started_us = g_get_monotonic_time ();
-  if (!g_cancellable_is_cancelled (self->cancellable))
+  if (self->until_us > 0 && self->started_us >= self->until_us)
+    moss_ffi_invocation_return_failure (self, MOSS_FFI_ERROR_TIMED_OUT,
+                                        "The time of the call was over before its turn");
+  else if (!g_cancellable_is_cancelled (self->cancellable))
     self->offered->run (self, self->offered->data);
   g_object_unref (self);
 }

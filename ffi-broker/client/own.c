@@ -83,7 +83,7 @@ moss_ffi_own_announce (MossFfiSession *session,
   g_variant_builder_add_value (&offers, about_routine (capability, routine, &where));
   if (!moss_ffi_session_ask (session, MOSS_FFI_FRAME_ANNOUNCE,
                              g_variant_new ("(@a{sv}aa{sv})", about_us (&where), &offers),
-                             MOSS_FFI_FRAME_ANNOUNCED, &answer, error))
+                             0, MOSS_FFI_FRAME_ANNOUNCED, &answer, error))
     return 0;
   numbers = g_variant_get_child_value (answer.body, 0);
   if (g_variant_n_children (numbers) == 1)

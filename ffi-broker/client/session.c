@@ -185,17 +185,29 @@ new_serial (MossFfiSession *session)
   return ++session->last_serial;
 }
 
-/* Asks and waits; @answer is the caller's to clear. %MOSS_FFI_ERROR_LOST when the broker
- * went away, its own error when it says no. */
+static gboolean
+no_answer (gboolean broker, GError **error)
+{
+  return broker ? moss_ffi_fail (error, MOSS_FFI_ERROR_TIMED_OUT,
+                                 "The function broker doesn't answer")
+                : moss_ffi_fail (error, MOSS_FFI_ERROR_TIMED_OUT,
+                                 "The time of the call was over before it was begun");
+}
+
+/* Asks and waits, until the monotonic time @until_us if that isn't 0; @answer is the
+ * caller's to clear. %MOSS_FFI_ERROR_LOST when the broker went away, its own error when
+ * it says no. */
 gboolean
 moss_ffi_session_ask (MossFfiSession *session,
                       MossFfiFrameKind kind,
                       GVariant *body,
+                      gint64 until_us,
                       MossFfiFrameKind expected,
                       MossFfiFrame *answer,
                       GError **error)
 {
-  gint64 until = g_get_monotonic_time () + ANSWER_US;
+  gint64 patience = g_get_monotonic_time () + ANSWER_US;
+  gint64 until = until_us > 0 ? MIN (until_us, patience) : patience;
   gboolean over, sent;
   guint64 serial;
 
@@ -218,8 +230,7 @@ moss_ffi_session_ask (MossFfiSession *session,
     return read_answer (answer, expected, error);
   return over
              ? moss_ffi_fail (error, MOSS_FFI_ERROR_LOST, "The function broker went away")
-             : moss_ffi_fail (error, MOSS_FFI_ERROR_TIMED_OUT,
-                              "The function broker doesn't answer");
+             : no_answer (until == patience, error);
 }
 
 /* Something that has no answer; lost when the broker is. */
@@ -282,7 +293,7 @@ greet (MossFfiSession *session, GError **error)
           session, MOSS_FFI_FRAME_HELLO,
           g_variant_new ("(s@a{sv})", name ? name : "",
                          g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0)),
-          MOSS_FFI_FRAME_WELCOME, &welcome, error))
+          0, MOSS_FFI_FRAME_WELCOME, &welcome, error))
     return FALSE;
   about = g_variant_get_child_value (welcome.body, 1);
   g_variant_lookup (about, "relayed", "b", &session->relayed);

@@ -21,6 +21,7 @@ MossFfiTable *moss_ffi_session_get_table (MossFfiSession *session);
 gboolean moss_ffi_session_ask (MossFfiSession *session,
                                MossFfiFrameKind kind,
                                GVariant *body,
+                               gint64 until_us,
                                MossFfiFrameKind expected,
                                MossFfiFrame *answer,
                                GError **error);

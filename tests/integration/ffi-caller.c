@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Calls from several threads for tests: ffi-caller CALLS THREADS REQUEST BYTES. Prints how many
+/* Calls from several threads for tests: ffi-caller CALLS THREADS REQUEST BYTES [MS], the last
+ * being the deadline of each. Prints how many
  * gave a result that stays what it is, how many didn't, and how long the longest took, in ms. */
 #include "ffi-broker/client/moss-ffi.h"
 
@@ -10,6 +11,18 @@
 static const char *request;
 static gint left, done, failed, longest_ms;
 static gsize bytes;
+static guint64 deadline_us; /* 0: none */
+
+static GVariant *
+wanted (void)
+{
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  if (deadline_us > 0)
+    g_variant_dict_insert (&dict, "want:deadline-us", "t", deadline_us);
+  return g_variant_dict_end (&dict);
+}
 
 /* Nobody writes in it any more. */
 static gboolean
@@ -39,7 +52,7 @@ call_once (MossFfiClient *client)
   memset (text, 'a', bytes);
   data = g_bytes_new_take (g_steal_pointer (&text), bytes);
   buffer = moss_ffi_buffer_new ("text/plain", data);
-  result = moss_ffi_client_call (client, request, &buffer, 1, NULL, NULL, &error);
+  result = moss_ffi_client_call (client, request, &buffer, 1, wanted (), NULL, &error);
   took_ms = (g_get_monotonic_time () - began) / 1000;
   g_atomic_int_inc (result != NULL && is_stable (result) ? &done : &failed);
   if (error != NULL)
@@ -66,12 +79,13 @@ main (int argc, char **argv)
   GThread *threads[64];
   int n;
 
-  if (argc != 5)
+  if (argc < 5 || argc > 6)
     return 2;
   left = atoi (argv[1]);
   n = CLAMP (atoi (argv[2]), 1, 64);
   request = argv[3];
   bytes = strtoul (argv[4], NULL, 10);
+  deadline_us = argc > 5 ? strtoul (argv[5], NULL, 10) * 1000 : 0;
   client = moss_ffi_client_get_default (&error);
   if (client == NULL)
     {

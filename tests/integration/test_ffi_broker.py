@@ -119,6 +119,27 @@ def test_a_hanging_one_is_given_up(world):
     assert world.moss("call", UPPER, data=b"x").stdout == b"X"
 
 
+def test_a_deadline_is_kept(world):
+    """Who can't make it isn't begun; who doesn't make it is cancelled; both say so."""
+    world.env["MOSS_TEST_TURN"] = os.path.join(world.folder, "turn")
+    think, lazy = (f"transform {what}(text/plain) -> text/plain" for what in ("think", "lazy"))
+    world.start("process:think", "1", "think")
+    world.start("process:lazy", "1", "turn@lazy")
+    for request in (think, lazy):
+        wait("measuring", lambda what=request: len(world.offer(what).get("curve", [])) >= 3)
+    with open(world.env["MOSS_TEST_TURN"], "w", encoding="utf-8") as file:
+        file.write("slow")
+    for request, milliseconds, said in ((think, 20, "would take 0."), (lazy, 150, "longer than it may")):
+        late = subprocess.run([CALLER, "1", "1", request, "2000", str(milliseconds)], env=world.env,
+                              check=True, text=True, timeout=30, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        done, failed, longest_ms = map(int, late.stdout.split())
+        assert (done, failed) == (0, 1) and longest_ms < 2000 and said in late.stderr, late
+    kept = subprocess.run([CALLER, "1", "1", think, "2000", "9000"], env=world.env, check=True, text=True,
+                          timeout=30, stdout=subprocess.PIPE)
+    assert kept.stdout.split()[:2] == ["1", "0"], kept
+
+
 def test_absurd_requests(world):
     for request in ("", "convert(((((", "hash sha256(" + "a/b," * 900 + ") -> x/y", "\x01\x02 -> ",
                     "é(ü) -> ß"):
