@@ -598,6 +598,36 @@ test_plan (void)
     }
 }
 
+/* What makes bytes of any kind makes no picture: packing and unpacking was once a lossless way to
+ * WebP, and quicker than the real one. */
+static void
+test_plan_any_bytes (void)
+{
+  const char *webp = "convert(image/png) -> image/webp";
+  g_autoptr (MossFfiTableBuilder) builder = moss_ffi_table_builder_new ();
+  g_autoptr (MossFfiTableWriter) writer = NULL;
+  g_autoptr (MossFfiPlanner) planner = NULL;
+  g_autofree char *lossless = NULL, *lossy = NULL, *packed = NULL;
+  guint one = add_provider (builder, "one", MOSS_FFI_KIND_LOCAL, 100);
+  MossFfiTable *table;
+
+  add_step (builder, 1, one, "decode(image/png) -> " RAW "{RGB,RGBA}", 0, 10, 100);
+  add_step (builder, 2, one, "encode(" RAW "{RGB,RGBA}) -> image/webp", MOSS_FFI_OFFER_LOSSY, 0.1,
+            100);
+  add_step (builder, 3, one, "encode(application/octet-stream;level:i?) -> application/x-xz", 0, 1,
+            1);
+  add_step (builder, 4, one, "decode(application/x-xz) -> application/octet-stream", 0, 1, 1);
+  writer = moss_ffi_table_builder_publish (builder, NULL);
+  table = moss_ffi_table_writer_get_table (writer);
+  planner = moss_ffi_planner_new (table);
+  lossless = plan (planner, table, webp, &(MossFfiWants){ .partly = TRUE });
+  g_assert_cmpstr (lossless, ==, "");
+  lossy = plan (planner, table, webp, &(MossFfiWants){ .lossy = TRUE, .partly = TRUE });
+  g_assert_cmpstr (lossy, ==, "1 2");
+  packed = plan (planner, table, "encode(image/png) -> application/x-xz", NULL);
+  g_assert_cmpstr (packed, ==, "3");
+}
+
 static void
 test_plan_cache_and_merge (void)
 {
@@ -654,6 +684,7 @@ main (int argc, char **argv)
   g_test_add_func ("/table/unsealed", test_table_unsealed);
   g_test_add_func ("/table/hostile", test_table_hostile);
   g_test_add_func ("/plan/chains", test_plan);
+  g_test_add_func ("/plan/any-bytes", test_plan_any_bytes);
   g_test_add_func ("/plan/cache-and-merge", test_plan_cache_and_merge);
   g_test_add_func ("/policy/kill", test_kill);
   g_test_add_func ("/policy/measure", test_measure);
