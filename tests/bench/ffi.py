@@ -9,9 +9,16 @@ import sys
 import tempfile
 import time
 
+BROKER = "ffi-broker/broker/moss-ffi-broker"
+BEST = "tests/bench/bench-ffi-best"
+TENSOR = "application/x-moss-tensor,dtype=i32"
+SORT = f"transform sort({TENSOR}) -> {TENSOR}"
+# libvips' is the last of what is asked for.
+SHARPEN = "filter sharpen video/x-raw -> video/x-raw"
+
 PROGRAMS = [
     "tests/bench/bench-ffi-call",
-    "tests/bench/bench-ffi-best",
+    BEST,
     "tests/bench/ffi-replay",
 ]
 
@@ -23,6 +30,7 @@ BASELINES = {
     "empty-call-vs-gdbus": ("theirs_us", "a GDBus call, peer to peer"),
     "memfd-16mib-vs-bare-fd": ("theirs_us", "a bare descriptor"),
     "call-best-overhead": ("plain_ns", "the plain call"),
+    "call-best-overhead-with-broker": ("plain_ns", "the plain call"),
     "picture-job-vs-best": ("direct_us", "the best provider called directly"),
 }
 
@@ -53,39 +61,56 @@ def run(build, program, flags):
         return [line for line in result.stdout.splitlines() if line.startswith("{")]
 
 
-def run_with_broker(build, program, flags):
-    """With a broker of its own, the bridges of this build, and a bus that starts nothing else."""
+def run_with_broker(build, program, flags, awaited, bridges="none", others=()):
+    """With a broker of its own, bridges or other providers, and a bus that starts nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         env = environment(build, folder)
         del env["MOSS_FFI_SOCKET"]
-        env.update(MOSS_FFI_BRIDGES=os.path.join(build, "ffi-broker/bridges"),
+        env.update(MOSS_FFI_BRIDGES=os.path.join(build, bridges),
                    MOSS_LIBEXECDIR=os.path.join(build, "ffi-broker/worker"),
                    XDG_DATA_DIRS=os.path.join(folder, "share"))
         bus = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--print-address"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
         env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
-        broker = subprocess.Popen([os.path.join(build, "ffi-broker/broker/moss-ffi-broker")], env=env)
+        started = [subprocess.Popen([os.path.join(build, BROKER)], env=env)]
         try:
-            wait_for_offers(build, env)
+            wait_for("the broker", lambda: os.path.exists(os.path.join(folder, "moss/ffi")))
+            started += [subprocess.Popen([os.path.join(build, name), *arguments], env=env)
+                        for name, *arguments in others]
+            wait_for_offer(build, env, awaited)
             result = subprocess.run([os.path.join(build, program), *flags], check=True,
                                     stdout=subprocess.PIPE, text=True, env=env)
         finally:
-            for process in (broker, bus):
+            for process in (*reversed(started), bus):
                 process.terminate()
                 process.wait()
         return [line for line in result.stdout.splitlines() if line.startswith("{")]
 
 
-def wait_for_offers(build, env):
-    """Until libvips' sharpening has been measured: it's the last of what is asked for."""
-    moss = os.path.join(build, "session/cli/moss")
+def wait_for(what, check):
     for _ in range(120):
-        result = subprocess.run([moss, "fn", "list"], check=False, stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, text=True, env=env)
-        if "filter sharpen" in result.stdout:
+        if check():
             return
         time.sleep(0.5)
-    raise RuntimeError("the bridges have not announced what they offer")
+    raise RuntimeError(f"waited for {what} in vain")
+
+
+def wait_for_offer(build, env, request):
+    """Until it has been measured."""
+    def is_measured():
+        result = subprocess.run([os.path.join(build, "session/cli/moss"), "fn", "list", request, "--json"],
+                                check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                env=env)
+        return result.returncode == 0 and any(offer["trust"] == "measured"
+                                              for offer in json.loads(result.stdout))
+    wait_for(request, is_measured)
+
+
+def run_best_with_broker(build, flags):
+    """The hot path while somebody else could be asked, too."""
+    lines = run_with_broker(build, BEST, flags, SORT,
+                            others=[["tests/integration/ffi-provider", "process:radix", "1", "sort"]])
+    return [line.replace("call-best-overhead", "call-best-overhead-with-broker") for line in lines]
 
 
 def main():
@@ -100,7 +125,8 @@ def main():
     for program in PROGRAMS:
         lines += run(build, program, flags)
     if os.path.exists(os.path.join(build, PICTURE)):
-        lines += run_with_broker(build, PICTURE, flags)
+        lines += run_with_broker(build, PICTURE, flags, SHARPEN, "ffi-broker/bridges")
+    lines += run_best_with_broker(build, flags)
     lines = [complete(line) for line in lines]
     os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
     with open(arguments.out, "w", encoding="utf-8") as file:
