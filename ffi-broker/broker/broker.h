@@ -47,6 +47,7 @@ struct _Provider
   char *device;                 /* "" here */
   MossFfiKind kind;
   char *bridge;                 /* the worker's name, "" for a process */
+  char *app;                    /* in a sandbox, that announced it; NULL: none */
   Worker *worker;               /* for a bridge's; owned by the broker's table */
   Client *client;               /* the connection that announced it, NULL while there is none */
   GPtrArray *offers;            /* Offer; owned */
@@ -160,10 +161,10 @@ void clients_stop (Broker *broker);
 /* Takes the socket; app: of a sandbox, or NULL. */
 Client *clients_add (Broker *broker, int socket, const char *app);
 const char *client_get_name (Client *client);
-/* Whether it is an app in a sandbox. */
-gboolean client_is_app (Client *client);
 Broker *client_get_broker (Client *client);
 MossFfiConn *client_get_conn (Client *client);
+/* NULL: it is in no sandbox. */
+const char *client_get_app (Client *client);
 /* Sends everybody the table that is new. */
 void clients_tell_table (Broker *broker);
 
@@ -258,6 +259,9 @@ void service_changed (Broker *broker);
 /* Costs are others; said at most every two seconds. */
 void service_learned (Broker *broker);
 void service_running_changed (Broker *broker);
+
+/* guard.c: how much one caller on the bus may ask at once. */
+void guard_start (Broker *broker);
 
 /* remote.c: functions of other devices, and ours for them. */
 void remote_start (Broker *broker);

@@ -18,6 +18,7 @@ enum
 {
   NAME_MAX_CHARS = 64,
   CONNECTING_MAX = 64,
+  ASKING_MAX = 64,
   BACK_S = 4,          /* in which providers find a new broker */
   ASK_AGAIN_MS = 100,
 };
@@ -28,7 +29,7 @@ struct _Client
   MossFfiConn *conn;       /* NULL once it is gone */
   char *name, *app;
   gboolean greeted;
-  guint connecting;
+  guint connecting, asking;
   GHashTable *providers;   /* numbers it may report of */
 };
 
@@ -166,6 +167,7 @@ typedef struct
 static void
 asking_free (Asking *asking)
 {
+  asking->client->asking--;
   client_unref (asking->client);
   g_free (asking->request);
   g_variant_unref (asking->options);
@@ -230,9 +232,11 @@ on_ask (Client *client, MossFfiFrame *frame)
   guint64 deadline_us;
 
   asking->client = g_rc_box_acquire (client);
+  client->asking++;
   asking->serial = frame->serial;
   g_variant_get (frame->body, "(s@a{sv})", &asking->request, &asking->options);
-  if (now < back_us && was_offered (client->broker, asking->request))
+  if (now < back_us && client->asking < ASKING_MAX &&
+      was_offered (client->broker, asking->request))
     asking->until_us = back_us;
   if (g_variant_lookup (asking->options, "deadline-us", "t", &deadline_us))
     asking->until_us = MIN (asking->until_us, now + (gint64) MIN (deadline_us, G_MAXINT64 / 2));
@@ -370,12 +374,6 @@ client_get_name (Client *client)
   return client->app != NULL ? client->app : client->name;
 }
 
-gboolean
-client_is_app (Client *client)
-{
-  return client->app != NULL;
-}
-
 Broker *
 client_get_broker (Client *client)
 {
@@ -386,6 +384,12 @@ MossFfiConn *
 client_get_conn (Client *client)
 {
   return client->conn;
+}
+
+const char *
+client_get_app (Client *client)
+{
+  return client->app;
 }
 
 void

@@ -22,7 +22,8 @@ connect_process (Provider *provider, const char *caller, gboolean trusted, Conne
       return;
     }
   g_variant_dict_init (&about, NULL);
-  g_variant_dict_insert (&about, "trusted", "b", trusted);
+  /* What an app in a sandbox hands over is always checked, and copied when it isn't sealed. */
+  g_variant_dict_insert (&about, "trusted", "b", trusted && provider->app == NULL);
   g_variant_dict_insert (&about, "name", "s", caller);
   sent = conn != NULL &&
          moss_ffi_conn_send (conn, MOSS_FFI_FRAME_CALLER, 0,

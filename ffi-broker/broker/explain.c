@@ -38,6 +38,7 @@ describe_provider (GVariantDict *dict, const Provider *provider)
   g_variant_dict_insert (dict, "version", "s", provider->version);
   g_variant_dict_insert (dict, "kind", "s", kinds[provider->kind]);
   g_variant_dict_insert (dict, "device", "s", provider->device);
+  g_variant_dict_insert (dict, "app", "s", provider->app != NULL ? provider->app : "");
   g_variant_dict_insert (dict, "device-name", "s", remote_name (provider));
   g_variant_dict_insert (dict, "warm", "b",
                          provider->worker == NULL || worker_is_warm (provider->worker));
@@ -290,13 +291,18 @@ rank (Broker *broker, const MossFfiCapability *request, const Asked *asked)
   return ranked;
 }
 
-/* ", 120 ms of it waiting for other calls", when that counts. */
+/* ", 120 ms of it waiting for other calls", when that counts; and whose it is. */
 static char *
-say_queue (const Provider *provider, double us)
+say_more (const Provider *provider, double us)
 {
-  if (provider->queue_us < us / 10)
-    return g_strdup ("");
-  return g_strdup_printf (", %.0f ms of it waiting for other calls", provider->queue_us / 1000);
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  if (isfinite (us) && provider->queue_us >= us / 10 && provider->queue_us > 0)
+    g_string_append_printf (text, ", %.0f ms of it waiting for other calls",
+                            provider->queue_us / 1000);
+  if (provider->app != NULL)
+    g_string_append_printf (text, ", offered by the app %s", provider->app);
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
 /* What a program does itself; nobody else can call that. */
@@ -320,21 +326,21 @@ static char *
 why (const Ranked *one, guint place, double best_us)
 {
   const Provider *provider = one->offer->provider;
-  g_autofree char *queue = NULL;
+  g_autofree char *more = say_more (provider, one->us);
 
   if (provider->kind == MOSS_FFI_KIND_IN_PROCESS)
     return g_strdup ("its own process alone calls it");
 
   if (one->offer->trust == TRUST_UNMEASURED)
-    return g_strdup (one->offer->reason != NULL ? one->offer->reason : "not measured yet");
+    return g_strconcat (one->offer->reason != NULL ? one->offer->reason : "not measured yet", more,
+                        NULL);
   if (!isfinite (one->us))
-    return g_strdup ("its cost is not known at this size");
-  queue = say_queue (provider, one->us);
+    return g_strconcat ("its cost is not known at this size", more, NULL);
   if (place == 0)
     return g_strdup_printf ("the quickest%s%s", provider->kind == MOSS_FFI_KIND_REMOTE
                                                     ? ", the way to that device included" : "",
-                            queue);
-  return g_strdup_printf ("%.1f times as long as the quickest%s", one->us / best_us, queue);
+                            more);
+  return g_strdup_printf ("%.1f times as long as the quickest%s", one->us / best_us, more);
 }
 
 static GVariant *

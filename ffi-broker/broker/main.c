@@ -86,6 +86,7 @@ start (Broker *broker, GError **error)
   broker->bus = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, error);
   if (broker->bus == NULL || !open_database (broker, error))
     return FALSE;
+  guard_start (broker);
   sharing = moss_ffi_db_get_word (broker->db, "sharing");
   moss_dbus_function_broker1_set_sharing (broker->interface,
                                           sharing != NULL ? sharing : "when-idle,on-mains");

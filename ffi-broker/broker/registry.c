@@ -13,7 +13,11 @@ enum
   ID_MAX = 128,
   TEXT_MAX = 256,
   FLUSH_MS = 300,
+  OFFERS_OF_CLIENT_MAX = 5000,
+  PROVIDERS_OF_CLIENT_MAX = 16,
 };
+
+#define ID_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._+-/@"
 
 static const char *const kinds[] = { "in-process", "local", "remote" };
 
@@ -56,6 +60,7 @@ provider_free (gpointer data)
   g_free (provider->name);
   g_free (provider->device);
   g_free (provider->bridge);
+  g_free (provider->app);
   g_free (provider);
 }
 
@@ -344,9 +349,7 @@ is_id (const char *text)
 {
   gsize length = strlen (text);
 
-  return length > 0 && length <= ID_MAX &&
-         strspn (text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                       ":._+-/@") == length;
+  return length > 0 && length <= ID_MAX && strspn (text, ID_CHARS) == length;
 }
 
 static char *
@@ -367,7 +370,21 @@ may_take_over (const Provider *provider, Client *client, const char *kind)
 {
   return provider->kind == MOSS_FFI_KIND_IN_PROCESS &&
          kind_from_text (kind) == MOSS_FFI_KIND_IN_PROCESS &&
-         client_is_app (provider->client) == client_is_app (client);
+         client != NULL &&
+         g_strcmp0 (client_get_app (provider->client), client_get_app (client)) == 0;
+}
+
+/* Apps in sandboxes have names of their own: none of them passes for somebody else. What only its
+ * own process calls keeps the name by which that knows it. */
+static char *
+make_id (const char *said, const char *kind, const char *app)
+{
+  g_autofree char *own = NULL;
+
+  if (app == NULL || kind_from_text (kind) == MOSS_FFI_KIND_IN_PROCESS)
+    return g_strdup (g_str_has_prefix (said, "app:") ? "" : said);
+  own = g_strcanon (g_strdup (app), ID_CHARS, '-');
+  return g_strdup_printf ("app:%s/%s", own, said);
 }
 
 /* The provider a dict tells of, new or known. Who may speak for an id: its worker, or the
@@ -376,17 +393,18 @@ static Provider *
 take_provider (Broker *broker, GVariant *dict, Client *client, Worker *worker,
                const char *bridge, GError **error)
 {
-  const char *id = "", *version = "", *name = "", *kind = "";
-  g_autofree char *shown = NULL;
+  const char *said = "", *version = "", *name = "", *kind = "";
+  g_autofree char *shown = NULL, *id = NULL;
   Provider *provider;
 
-  g_variant_lookup (dict, "id", "&s", &id);
+  g_variant_lookup (dict, "id", "&s", &said);
   g_variant_lookup (dict, "version", "&s", &version);
   g_variant_lookup (dict, "name", "&s", &name);
   g_variant_lookup (dict, "kind", "&s", &kind);
-  shown = bounded (*name != '\0' ? name : id);
+  shown = bounded (*name != '\0' ? name : said);
+  id = make_id (said, kind, client != NULL ? client_get_app (client) : NULL);
   if (!is_id (id) || (*version != '\0' && !is_id (version)) ||
-      (worker == NULL && g_str_has_prefix (id, "bridge:")))
+      (worker == NULL && g_str_has_prefix (id, "bridge:")) || *said == '\0')
     {
       refuse (error, MOSS_FFI_ERROR_INVALID, "“%s” is no id of a provider", shown);
       return NULL;
@@ -404,6 +422,12 @@ take_provider (Broker *broker, GVariant *dict, Client *client, Worker *worker,
                                                           !may_take_over (provider, client, kind)))
     {
       refuse (error, MOSS_FFI_ERROR_DENIED, "another process is the provider “%s”", shown);
+      return NULL;
+    }
+  if (provider != NULL && provider->kind != MOSS_FFI_KIND_IN_PROCESS && client != NULL &&
+      client_get_app (client) != NULL && kind_from_text (kind) == MOSS_FFI_KIND_IN_PROCESS)
+    {
+      refuse (error, MOSS_FFI_ERROR_DENIED, "“%s” is another program's name", shown);
       return NULL;
     }
   if (provider == NULL)
@@ -464,6 +488,8 @@ begin_announcing (Provider *provider, Client *client, Worker *worker)
     ((Offer *) provider->offers->pdata[i])->announced = FALSE;
   provider->client = client;
   provider->worker = worker;
+  g_free (provider->app);
+  provider->app = client != NULL ? g_strdup (client_get_app (client)) : NULL;
 }
 
 static Offer *
@@ -578,15 +604,42 @@ take_offers (Provider *provider, GVariant *offers, GPtrArray *taken, GError **er
   return TRUE;
 }
 
+/* One connection leaves room for others. */
+static gboolean
+is_too_much (Broker *broker, Client *client, gsize more, GError **error)
+{
+  guint n_providers = 0, n_offers = 0;
+  GHashTableIter iter;
+  Provider *provider;
+
+  g_hash_table_iter_init (&iter, broker->providers);
+  while (client != NULL && g_hash_table_iter_next (&iter, NULL, (gpointer *) &provider))
+    {
+      if (provider->client != client)
+        continue;
+      n_providers++;
+      for (guint i = 0; i < provider->offers->len; i++)
+        n_offers += ((Offer *) provider->offers->pdata[i])->announced ? 1 : 0;
+    }
+  if (n_offers + more <= OFFERS_OF_CLIENT_MAX && n_providers <= PROVIDERS_OF_CLIENT_MAX)
+    return FALSE;
+  refuse (error, MOSS_FFI_ERROR_BUSY, "one connection may announce %u providers and %u offers",
+          PROVIDERS_OF_CLIENT_MAX, OFFERS_OF_CLIENT_MAX);
+  return TRUE;
+}
+
 Provider *
 registry_announce (Broker *broker, GVariant *dict, GVariant *offers, Client *client,
                    Worker *worker, GArray *numbers, GError **error)
 {
   g_autoptr (GPtrArray) taken = g_ptr_array_new ();
-  Provider *provider = take_provider (broker, dict, client, worker,
-                                      worker != NULL ? worker_get_name (worker) : "", error);
+  Provider *provider;
   gboolean all;
 
+  if (is_too_much (broker, client, g_variant_n_children (offers), error))
+    return NULL;
+  provider = take_provider (broker, dict, client, worker,
+                            worker != NULL ? worker_get_name (worker) : "", error);
   if (provider == NULL)
     return NULL;
   begin_announcing (provider, client, worker);

@@ -41,11 +41,15 @@ add_cost (MossTable *table, GVariant *offer, guint64 bytes)
   moss_table_add (table, text);
 }
 
+/* The device, or the app in whose sandbox it is. */
 static const char *
 where (GVariant *offer)
 {
   const char *device = moss_dict_string (offer, "device-name");
+  const char *app = moss_dict_string (offer, "app");
 
+  if (*app != '\0')
+    return app;
   return *device != '\0' ? device : _ ("here");
 }
 

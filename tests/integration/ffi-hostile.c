@@ -6,14 +6,18 @@
  *                        offers it, and lies: "cheap" takes 300 ms and says 1 µs, "change" writes
  *                        into its result after handing it over; honest until the file in
  *                        MOSS_TEST_TURN is there
- *   announce N           announces N offers; prints how many are taken, and the error's name
+ *   announce N           announces N hundred offers; prints how many are taken, and the error
  *   flood SECONDS        sends as many frames as the broker takes
+ *   flood-bus CALLS      asks so much on the bus without waiting; prints how many were refused
+ *   adopt APP ID CAPABILITY HOW
+ *                        as offer, as an app in a sandbox would: the session hands its socket over
  *   decide REQUEST       prints how many ns a decision takes */
 #include "ffi-broker/client/connect.h"
 #include "ffi-broker/client/buffer-wire.h"
 #include "ffi-broker/market/choice.h"
 
 #include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +25,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define BROKER "org.moss.FunctionBroker1"
+#define BROKER_PATH "/org/moss/FunctionBroker"
 #define BYTES 65536
 #define PATIENCE_US (20 * G_USEC_PER_SEC)
 #define CHEAP_US 300000
 #define DECISIONS 2000
+#define SOME 100
 
 static void
 fail (const GError *error)
@@ -172,6 +179,44 @@ flood (double seconds)
   printf ("%u\n", n);
 }
 
+static gint answers, refusals;
+
+static void
+on_answer (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply =
+      g_dbus_connection_call_finish (G_DBUS_CONNECTION (object), result, &error);
+  g_autofree char *name = error != NULL ? g_dbus_error_get_remote_error (error) : NULL;
+
+  answers++;
+  refusals += g_strcmp0 (name, "org.moss.Error.Busy") == 0;
+}
+
+static GDBusConnection *
+get_bus (void)
+{
+  g_autoptr (GError) error = NULL;
+  GDBusConnection *bus = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, &error);
+
+  if (bus == NULL)
+    fail (error);
+  return bus;
+}
+
+static void
+flood_bus (int calls)
+{
+  g_autoptr (GDBusConnection) bus = get_bus ();
+
+  for (int i = 0; i < calls; i++)
+    g_dbus_connection_call (bus, BROKER, BROKER_PATH, BROKER, "Query", g_variant_new ("(s)", ""),
+                            NULL, G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_answer, NULL);
+  while (answers < calls)
+    g_main_context_iteration (NULL, TRUE);
+  printf ("%d\n", refusals);
+}
+
 /* --- as a provider --- */
 
 static GVariant *
@@ -271,12 +316,32 @@ serve (GArray *polled, guint i, const char *how)
   return TRUE;
 }
 
-static void
-offer (const char *id, const char *capability, const char *how)
+static int
+enter_as (const char *app)
 {
-  g_autoptr (MossFfiTable) table = NULL;
+  g_autoptr (GDBusConnection) bus = get_bus ();
+  g_autoptr (GUnixFDList) fds = g_unix_fd_list_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  int ends[2];
+
+  if (!moss_ffi_socket_pair (ends, &error))
+    fail (error);
+  g_unix_fd_list_append (fds, ends[0], NULL);
+  reply = g_dbus_connection_call_with_unix_fd_list_sync (
+      bus, BROKER, BROKER_PATH, BROKER, "Adopt", g_variant_new ("(hss)", 0, "box", app), NULL,
+      G_DBUS_CALL_FLAGS_NONE, -1, fds, NULL, NULL, &error);
+  if (reply == NULL)
+    fail (error);
+  close (ends[0]);
+  return ends[1];
+}
+
+static void
+offer (int fd, const char *id, const char *capability, const char *how)
+{
   g_autoptr (GArray) polled = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
-  struct pollfd broker = { enter (&table), POLLIN, 0 };
+  struct pollfd broker = { fd, POLLIN, 0 };
   GVariant *offers[] = { describe_offer (capability, how) };
 
   g_array_append_val (polled, broker);
@@ -297,18 +362,23 @@ offer (const char *id, const char *capability, const char *how)
 
 /* Returns the name of the error, or NULL. */
 static char *
-announce_one (int broker, guint number)
+announce_some (int broker, guint number)
 {
-  g_autofree char *capability =
-      g_strdup_printf ("transform hostile-%u(text/plain) -> text/plain", number);
-  g_autofree char *function = g_strdup_printf ("f%u", number);
   g_auto (MossFfiFrame) answer = { 0 };
-  GVariant *offers[] = { describe_offer (capability, function) };
+  GVariant *offers[SOME];
   char *name = NULL;
 
+  for (guint i = 0; i < SOME; i++)
+    {
+      g_autofree char *function = g_strdup_printf ("f%u", number * SOME + i);
+      g_autofree char *capability =
+          g_strdup_printf ("transform %s(text/plain) -> text/plain", function);
+
+      offers[i] = describe_offer (capability, function);
+    }
   send_frame (broker, MOSS_FFI_FRAME_ANNOUNCE, number + 2,
               g_variant_new ("(@a{sv}@aa{sv})", describe_provider ("process:hostile"),
-                             g_variant_new_array (NULL, offers, 1)),
+                             g_variant_new_array (NULL, offers, SOME)),
               NULL, 0);
   await (broker, MOSS_FFI_FRAME_ANNOUNCED, &answer);
   if (answer.kind == MOSS_FFI_FRAME_ERROR)
@@ -324,7 +394,7 @@ announce (guint n)
   int broker = enter (&table);
   guint taken = 0;
 
-  while (taken < n && (name = announce_one (broker, taken)) == NULL)
+  while (taken < n && (name = announce_some (broker, taken)) == NULL)
     taken++;
   printf ("%u %s\n", taken, name != NULL ? name : "");
 }
@@ -357,11 +427,16 @@ int
 main (int argc, char **argv)
 {
   const char *what = argc > 2 ? argv[1] : "";
+  g_autoptr (MossFfiTable) table = NULL;
 
   if (g_str_equal (what, "call") && argc == 4)
     call (argv[2], argv[3]);
   else if (g_str_equal (what, "offer") && argc == 5)
-    offer (argv[2], argv[3], argv[4]);
+    offer (enter (&table), argv[2], argv[3], argv[4]);
+  else if (g_str_equal (what, "adopt") && argc == 6)
+    offer (enter_as (argv[2]), argv[3], argv[4], argv[5]);
+  else if (g_str_equal (what, "flood-bus") && argc == 3)
+    flood_bus (atoi (argv[2]));
   else if (g_str_equal (what, "announce") && argc == 3)
     announce (atoi (argv[2]));
   else if (g_str_equal (what, "flood") && argc == 3)

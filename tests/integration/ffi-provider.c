@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A program with functions for tests: ffi-provider ID VERSION FUNCTION…
  * sort: radix sort of i32, as many times as the file in MOSS_TEST_SLOW says; qsort: the same by
- * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; steady:
- * so, too, after 5 ms; crash, hang, wrong, slow: what a bad one does with text; turn: as upper
- * until the file in MOSS_TEST_TURN names one of these. WHAT@NAME: it is offered as NAME. many=N:
- * N offers. */
+ * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; steady and
+ * doze: so, too, after 5 and 300 ms; crash, hang, wrong, slow: what a bad one does with text;
+ * turn: as upper until the file in MOSS_TEST_TURN names one of these. WHAT@NAME: it is offered as
+ * NAME. many=N: N offers. */
 #include "ffi-broker/client/moss-ffi.h"
 
 #include <glib-unix.h>
@@ -17,6 +17,7 @@
 #define SORT "transform sort(" TENSOR ") -> " TENSOR
 #define THINK_US 150000
 #define STEADY_US 5000
+#define DOZE_US 300000
 #define SLOW_US 400000
 #define TEXT(operation) "transform " operation "(text/plain) -> text/plain"
 
@@ -121,8 +122,8 @@ on_text (MossFfiInvocation *invocation, gpointer user_data)
     sleep (3600);
   if (g_str_equal (what, "slow"))
     g_usleep (SLOW_US);
-  if (g_str_equal (what, "steady"))
-    g_usleep (STEADY_US);
+  if (g_str_equal (what, "steady") || g_str_equal (what, "doze"))
+    g_usleep (g_str_equal (what, "doze") ? DOZE_US : STEADY_US);
   for (gint64 end = g_get_monotonic_time () + THINK_US;
        g_str_equal (what, "think") && g_get_monotonic_time () < end;)
     ;

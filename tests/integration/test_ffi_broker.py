@@ -162,9 +162,11 @@ def test_the_broker_killed_during_a_thousand_calls(world):
 
 
 def test_ten_thousand_offers(world):
-    world.start("process:many", "1", "many=9900")
-    last = "transform many-9899(text/plain) -> text/plain"
-    wait("all are taken", lambda: world.offer(last).get("present"), seconds=40)
+    for name in ("few", "many"):
+        world.start("process:" + name, "1", "many=4950@" + name)
+    for name in ("few", "many"):
+        last = f"transform {name}-4949(text/plain) -> text/plain"
+        wait("all are taken", lambda last=last: world.offer(last).get("present"), seconds=40)
     began = time.monotonic()
     assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
     assert time.monotonic() - began < 5

@@ -45,9 +45,9 @@ class World(broker_test.World):
         with open(out, "rb") as file:
             return file.read(), how["provider"], time.monotonic() - began
 
-    def measured(self, request, n):
+    def measured(self, request, n, sizes=3):
         return wait(f"{n} measured", lambda: n == len([
-            one for one in self.list_offers(request) or [] if len(one["curve"]) >= 3]), 40)
+            one for one in self.list_offers(request) or [] if len(one["curve"]) >= sizes]), 40)
 
 
 def rivals(world, name, bad, steady="steady"):
@@ -140,6 +140,23 @@ def test_bad_buffers_are_refused(world):
     assert world.hostile("call", UPPER, "fine") == ["result"]
 
 
+def test_who_waits_for_others_is_told(world):
+    """One provider that does one call after the other, and one that is slower but free."""
+    request = "transform queue(text/plain) -> text/plain"
+    world.start("process:single", "1", "think@queue")
+    world.start("process:free", "1", "doze@queue")
+    world.measured(request, 2, sizes=1)
+    busy = world.run(broker_test.CALLER, "24", "8", request, "3")
+    seen = set()
+    while busy.poll() is None:
+        direct = json.loads(world.moss("explain", request, "--json").stdout)["direct"]
+        seen |= {one["offer"]["provider"] for one in direct if one["offer"]["queue-us"] > 0
+                 and "waiting for other calls" in one["why"]}
+    assert "process:single" in seen, direct
+    assert all(one["calls"] > 0 for one in world.list_offers(request)), direct
+    wait("the queue is over", lambda: not any(one["queue-us"] for one in world.list_offers(request)))
+
+
 def served(world):
     """Seconds of a call while others are a nuisance."""
     began = time.monotonic()
@@ -152,6 +169,30 @@ def test_who_floods_with_frames(world):
     time.sleep(0.3)
     assert served(world) < 5
     assert int(flood.communicate(timeout=30)[0]) > 100
+
+
+def test_who_floods_the_bus(world):
+    flood = world.run(HOSTILE, "flood-bus", "4000")
+    time.sleep(0.3)
+    assert served(world) < 5
+    refused = int(flood.communicate(timeout=60)[0])
+    assert 0 < refused < 4000, refused
+
+
+def test_an_app_is_named_and_takes_nobodys_name(world):
+    request = "transform shout(text/plain) -> text/plain"
+    world.run(HOSTILE, "adopt", "org.example.App", "process:good", request, "cheap")
+    wait("the app's offer", lambda: world.offer(request).get("present"))
+    offer = world.offer(request)
+    assert (offer["app"], offer["provider"]) == ("org.example.App", "app:org.example.App/process:good")
+    assert world.offer(UPPER)["app"] == "" and world.offer(UPPER)["provider"] == "process:good"
+    assert b"org.example.App" in world.moss("list", request).stdout
+    explained = world.moss("explain", request).stdout
+    assert b"offered by the app org.example.App" in explained, explained
+
+
+def test_one_connection_may_announce_so_much(world):
+    assert world.hostile("announce", "51") == ["50", "org.moss.Error.Busy"]
 
 
 def test_ten_thousand_offers(world):
