@@ -2,7 +2,7 @@
 /* A program with functions for tests: ffi-provider ID VERSION FUNCTION…
  * sort: radix sort of i32, as many times as the file in MOSS_TEST_SLOW says; qsort: the same by
  * the C library; upper: ASCII text in capitals; think: so, too, after a while of work; steady and
- * doze: so, too, after 5 and 300 ms; crash, hang, wrong, slow: what a bad one does with text;
+ * doze: so, too, after 30 and 300 ms; crash, hang, wrong, slow: what a bad one does with text;
  * turn: as upper until the file in MOSS_TEST_TURN names one of these. WHAT@NAME: it is offered as
  * NAME. many=N: N offers. */
 #include "ffi-broker/client/moss-ffi.h"
@@ -16,9 +16,9 @@
 #define TENSOR "application/x-moss-tensor,dtype=i32"
 #define SORT "transform sort(" TENSOR ") -> " TENSOR
 #define THINK_US 150000
-#define STEADY_US 5000
+#define STEADY_US 30000
 #define DOZE_US 300000
-#define SLOW_US 400000
+#define SLOW_US 3000000
 #define TEXT(operation) "transform " operation "(text/plain) -> text/plain"
 
 static void
