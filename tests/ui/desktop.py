@@ -157,7 +157,8 @@ class Desktop:
                                    capture_output=True, text=True)
             if found.stdout.split():
                 self.window = found.stdout.split()[0]
-                time.sleep(0.6)
+                time.sleep(0.4)
+                self.settle()
                 return
             time.sleep(0.05)
         raise Failed("no window of the shell: " + self.log())

@@ -4,23 +4,31 @@
 from desktop import DEVICES, Desktop, Failed, run
 
 
+def open_launcher(desktop):
+    idle = desktop.shot("launcher-before")
+    desktop.key("super+a")
+    desktop.wait_change(idle, "the launcher", least=5000)
+    desktop.settle()
+
+
 def finds_by_name_and_starts():
     with Desktop() as desktop:
         desktop.tell(*DEVICES)
-        desktop.key("super+a")
+        open_launcher(desktop)
         everything = desktop.shot("launcher-all")
         desktop.type("mouse")
-        found = desktop.shot("launcher-found")
-        if desktop.differ(everything, found) < 2000:
-            raise Failed("typing does not search")
+        desktop.wait_change(everything, "typing that searches", least=2000)
+        desktop.settle()
+        desktop.shot("launcher-found")
         desktop.key("Return")
         desktop.calls.expect("run org.xfce.mousepad.desktop")
 
 
 def finds_by_keyword():
     with Desktop() as desktop:
-        desktop.key("super+a")
+        open_launcher(desktop)
         desktop.type("terminal")
+        desktop.settle()
         desktop.key("Return")
         if "foot" not in desktop.calls.expect("run "):
             raise Failed("“terminal” does not find foot: %s" % desktop.calls.seen[-1])
@@ -28,26 +36,26 @@ def finds_by_keyword():
 
 def says_when_there_is_nothing():
     with Desktop() as desktop:
-        desktop.key("super+a")
+        open_launcher(desktop)
         desktop.type("qqqq")
+        desktop.settle()
         desktop.shot("launcher-empty")
         desktop.key("Return")
         desktop.calls.never("run ")
         closed = desktop.shot("launcher-still-open")
         desktop.key("Escape")
-        if desktop.differ(closed, desktop.shot("launcher-closed")) < 5000:
-            raise Failed("Escape does not close the launcher")
+        desktop.wait_change(closed, "Escape that closes the launcher", least=5000)
 
 
 def opens_by_click_and_super():
     with Desktop() as desktop:
         idle = desktop.shot("launcher-idle")
         desktop.key("Super_L")
-        if desktop.differ(idle, desktop.shot("launcher-super")) < 5000:
-            raise Failed("Super alone does not open the launcher")
+        desktop.wait_change(idle, "Super alone that opens the launcher", least=5000)
+        desktop.settle()
+        desktop.shot("launcher-super")
         desktop.click(40, 40)
-        if desktop.differ(idle, desktop.shot("launcher-beside"), "1280x700+0+0") > 500:
-            raise Failed("a click beside it does not close the launcher")
+        desktop.wait_same(idle, "a click beside it that closes the launcher", "1280x700+0+0", 500)
 
 
 run(finds_by_name_and_starts, finds_by_keyword, says_when_there_is_nothing,

@@ -11,8 +11,10 @@ def fill(desktop):
     desktop.tell(*DEVICES)
     desktop.start_app("a1", "foot.desktop", "Terminal",
                       ["foot", "sh", "-c", "printf 'hello\\n'; exec cat"])
+    desktop.wait_window("a1")
     desktop.tell("app a2 org.xfce.mousepad.desktop Mousepad away aa11")
-    time.sleep(1.2)
+    time.sleep(0.3)
+    desktop.settle()
 
 
 def light_and_dark():
@@ -26,7 +28,7 @@ def light_and_dark():
             desktop.key("Escape")
             desktop.release()
             desktop.key("super+a")
-            time.sleep(0.5)
+            desktop.settle()
             desktop.shot("looks-launcher-" + scheme)
             brightness.append(sum(desktop.pixel(picture, 40, 300))
                               + sum(desktop.pixel(picture, 660, 736)))
@@ -59,7 +61,7 @@ def dialogs():
         desktop.tell("files a1 letter.txt drawing.svg")
         fill(desktop)
         desktop.key("super+o")
-        time.sleep(0.4)
+        desktop.settle()
         desktop.shot("looks-save-out")
         desktop.key("Escape")
         desktop.click(741, 757)
@@ -73,14 +75,13 @@ def dialogs():
 
 def empty_rail_says_what_to_do():
     with Desktop() as desktop:
-        time.sleep(0.3)
         desktop.shot("looks-empty-rail")
         desktop.click(1212, 433)
-        time.sleep(0.3)
+        desktop.settle()
         desktop.key("Tab", "Tab", "Return")  # by fingerprint: shows this device's
-        time.sleep(0.3)
+        desktop.settle()
         desktop.key("Tab", "Tab", "Return")  # “Add a device”, after address and fingerprint
-        time.sleep(0.3)
+        desktop.settle()
         desktop.shot("looks-add-device")
         desktop.type("laptop.local")
         desktop.key("Tab")

@@ -14,7 +14,7 @@ def terminal(desktop):
     desktop.start_app("a1", "foot.desktop", "Terminal",
                       ["foot", "sh", "-c", "printf hello; exec cat"])
     desktop.calls.expect("geometry a1")
-    time.sleep(0.8)
+    desktop.wait_window("a1")
 
 
 def dragged_to_a_device():
@@ -28,10 +28,9 @@ def dragged_to_a_device():
         desktop.release()
         desktop.calls.expect("picture a1")
         desktop.calls.expect("send a1 aa11")
-        time.sleep(1.3)
-        gone = desktop.shot("move-gone")
-        if desktop.differ(tiles, gone, "500x300+300+150") < 50000:
-            raise Failed("the window is still there")
+        desktop.wait_change(tiles, "the window's end", "500x300+300+150", 50000)
+        desktop.settle()
+        desktop.shot("move-gone")
         desktop.click(734, 694)  # Bring back
         desktop.calls.expect("bring a1")
 
@@ -50,12 +49,9 @@ def escape_takes_it_back():
         before = desktop.shot("move-before-escape")
         desktop.drag([TITLE, (800, 200), LAPTOP], hold=0.6, release=False)
         desktop.key("Escape")
-        time.sleep(0.5)
-        after = desktop.shot("move-after-escape")
+        desktop.wait_same(before, "its old place", "600x400+250+100", 2000)
         desktop.release()
         desktop.calls.never("send")
-        if desktop.differ(before, after, "600x400+250+100") > 2000:
-            raise Failed("it is not where it was")
 
 
 def a_refusal_is_a_sentence():
@@ -86,7 +82,7 @@ def sent_by_key():
         desktop.shot("move-picker")
         desktop.key("Return")
         desktop.calls.expect("send a1 aa11")
-        time.sleep(1.2)
+        desktop.settle()
         desktop.key("super+b")
         desktop.calls.expect("bring a1")
 
@@ -119,17 +115,14 @@ def arrives_as_a_picture():
         live = desktop.shot("move-live")
         desktop.key("super+m", "Return")
         desktop.calls.expect("send a1 aa11")
-        time.sleep(1.3)
+        desktop.wait_change(live, "its leaving", "400x300+400+200", 20000)
+        desktop.settle()
         desktop.tell("app a1 foot.desktop Terminal arriving aa11 0.4")
-        time.sleep(0.5)
-        picture = desktop.shot("move-arriving")
-        if desktop.differ(live, picture, "400x300+400+200") > 3000:
-            raise Failed("it does not arrive where it was")
+        desktop.wait_same(live, "its picture where it was", "400x300+400+200", 3000)
         desktop.tell("app a1 foot.desktop Terminal running")
         desktop.calls.expect("connect a1")
-        time.sleep(0.8)
-        if desktop.differ(live, desktop.shot("move-arrived"), "600x400+250+120") > 3000:
-            raise Failed("it jumped")
+        desktop.wait_window("a1")
+        desktop.wait_same(live, "itself where it was", "600x400+250+120", 3000)
 
 
 run(dragged_to_a_device, too_short_at_the_edge_stays, escape_takes_it_back,

@@ -2,7 +2,6 @@
 """The shell shows what apps say, keeps it, and tells them what came of it."""
 
 import subprocess
-import time
 
 from desktop import Desktop, Failed, Lines, run
 
@@ -34,17 +33,13 @@ def shows_and_expires():
             if word not in capabilities:
                 raise Failed("no capability " + word)
         notify(desktop, "Two letters", "From <b>home</b> &amp; work <img src='x'>",
-               "['open', 'Open', 'later', 'Later']", timeout=1500)
-        time.sleep(0.5)
-        shown = desktop.shot("notify-shown")
-        if desktop.differ(empty, shown, "380x240+890+0") < 5000:
-            raise Failed("nothing is shown")
-        time.sleep(1.8)
-        if desktop.differ(empty, desktop.shot("notify-expired"), "380x240+890+0") > 500:
-            raise Failed("it does not go")
+               "['open', 'Open', 'later', 'Later']", timeout=4000)
+        desktop.wait_change(empty, "what is shown", "380x240+890+0", 5000)
+        desktop.shot("notify-shown")
+        desktop.wait_same(empty, "its end", "380x240+890+0", 500)
         desktop.key("super+n")
-        if desktop.differ(empty, desktop.shot("notify-list"), "380x240+890+0") < 5000:
-            raise Failed("it is not in the list")
+        desktop.wait_change(empty, "the list with it", "380x240+890+0", 5000)
+        desktop.shot("notify-list")
 
 
 def hostile_markup_is_harmless():
@@ -52,7 +47,7 @@ def hostile_markup_is_harmless():
         for body in ("<b>bold", "</b></i>", "a < b & c", "<a href='x'>y</a>", "<b><i>x</b></i>",
                      "&#0; &bogus;", "x" * 100000, "<" * 3000):
             notify(desktop, "S" * 500, body)
-        time.sleep(0.5)
+        desktop.settle()
         desktop.shot("notify-hostile")
         desktop.check_alive()
 
@@ -64,19 +59,20 @@ def actions_and_reasons():
                                  "interface='org.freedesktop.Notifications'"],
                                 stdout=subprocess.PIPE)
         lines = Lines(monitor.stdout)
-        time.sleep(0.3)
+        empty = desktop.shot("notify-empty")
         first = notify(desktop, "Question", "Yes or no?", "['yes', 'Yes', 'no', 'No']",
                        timeout=0)
-        time.sleep(0.5)
+        desktop.wait_change(empty, "the question", "380x240+890+0", 5000)
+        desktop.settle()
         desktop.shot("notify-question")
         desktop.click(970, 131)
-        while "ActionInvoked" not in lines.expect("signal", 3):
+        while "ActionInvoked" not in lines.expect("signal", 10):
             pass
         second = notify(desktop, "Gone soon", "", timeout=0)
         if second == first:
             raise Failed("an id was used twice")
         call(desktop, "CloseNotification", str(second))
-        while "NotificationClosed" not in lines.expect("signal", 3):
+        while "NotificationClosed" not in lines.expect("signal", 10):
             pass
 
 
@@ -85,30 +81,29 @@ def find_red(desktop, picture):
         red, green, blue = desktop.pixel(picture, x, 757)
         if red > 240 and green < 20 and blue < 20:
             return x
-    raise Failed("no red square in the dock")
+    return None
 
 
 def tray_items_live_in_the_dock():
     with Desktop() as desktop:
         desktop.tell("tray")
-        time.sleep(0.8)
+        desktop.wait_until("a red square in the dock", lambda: find_red(desktop, desktop.shot("tray-item")))
+        desktop.settle()
         x = find_red(desktop, desktop.shot("tray-item")) + 8
+        shown = desktop.shot("tray-shown")
         desktop.click(x, 757)
         desktop.calls.expect("tray activate")
         desktop.click(x, 757, button=3)
-        time.sleep(0.5)
+        desktop.wait_change(shown, "its menu", least=2000)
+        desktop.settle()
         desktop.shot("tray-menu")
         desktop.key("Down", "Return")
         desktop.calls.expect("tray event 3")
         desktop.session.terminate()
         desktop.session.wait()
-        time.sleep(0.5)
+        desktop.wait_until("the item's end with its program",
+                           lambda: find_red(desktop, desktop.shot("tray-gone")) is None)
         desktop.check_alive()
-        try:
-            find_red(desktop, desktop.shot("tray-gone"))
-        except Failed:
-            return
-        raise Failed("the item outlives its program")
 
 
 run(tray_items_live_in_the_dock, shows_and_expires, hostile_markup_is_harmless, actions_and_reasons)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The shell starts with and without its services, and can be killed and started again."""
 
+import os
 import signal
-import time
 
 from desktop import DEVICES, Desktop, Failed, run
 
@@ -18,20 +18,20 @@ def starts_alone():
 
 def services_may_go_and_come():
     with Desktop() as desktop:
+        empty = desktop.shot("start-empty")
         desktop.tell(*DEVICES)
+        desktop.wait_change(empty, "the devices", "110x400+1170+190", 2000)
+        desktop.settle()
         with_devices = desktop.shot("start-devices")
         desktop.session.terminate()
         desktop.session.wait()
-        time.sleep(0.5)
-        without = desktop.shot("start-no-session")
-        if desktop.differ(with_devices, without, "110x400+1170+190") < 2000:
-            raise Failed("devices of a dead service are still shown")
+        desktop.wait_change(with_devices, "the end of a dead service's devices", "110x400+1170+190",
+                            2000)
+        desktop.settle()
+        desktop.shot("start-no-session")
         desktop._start_session()
         desktop.tell(*DEVICES)
-        time.sleep(0.5)
-        again = desktop.shot("start-session-again")
-        if desktop.differ(with_devices, again, "110x400+1170+190") > 200:
-            raise Failed("the devices did not come back")
+        desktop.wait_same(with_devices, "the devices again", "110x400+1170+190", 200)
 
 
 def killed_shell_finds_its_windows():
@@ -39,23 +39,21 @@ def killed_shell_finds_its_windows():
         desktop.tell(*DEVICES)
         desktop.start_app("a1", "foot.desktop", "Terminal",
                           ["foot", "sh", "-c", "printf before; exec cat"])
-        desktop.calls.expect("geometry a1")
+        desktop.wait_window("a1")
         desktop.drag([(560, 108), (460, 200)])
-        place = desktop.calls.expect("geometry a1")
+        window = desktop.wait_window("a1", lambda window: window["x"] < 200, "another place")
         before = desktop.shot("start-before-kill")
         desktop.shell.send_signal(signal.SIGKILL)
         desktop.shell.wait()
-        time.sleep(0.3)
+        os.unlink(desktop.layout_path)
         desktop.start_shell()
         desktop.calls.expect("connect a1")
-        time.sleep(1)
+        desktop.wait_same(before, "the window at %d, %d" % (window["x"], window["y"]),
+                          "900x650+100+40", 3000)
+        desktop.settle()
         after = desktop.shot("start-after-kill")
-        changed = desktop.differ(before, after, "900x650+100+40")
-        if changed > 3000:
-            raise Failed("%d pixels differ after a restart (%s)" % (changed, place))
         desktop.type("after")
-        if desktop.differ(after, desktop.shot("start-typed"), "400x100+150+180") == 0:
-            raise Failed("the app gets no keys after a restart")
+        desktop.wait_change(after, "keys for the app after a restart", "400x100+150+180")
 
 
 run(starts_alone, services_may_go_and_come, killed_shell_finds_its_windows)
