@@ -19,6 +19,7 @@
 #define DWELL_MS 220
 #define SNAP_EDGE 4
 #define SMALLEST 0.58
+#define LATE_US (2 * G_USEC_PER_SEC) /* a busy app takes up its size so long after the release */
 
 typedef enum { NOTHING, MOVE, SIZE } Kind;
 
@@ -36,6 +37,8 @@ struct _MossGrab
   MossFrameRect start;
   MossFrameState start_state;
   MossViewerEdge edges;
+  MossFrame *late;         /* (unowned) resized just now; start and edges are still its */
+  gint64 late_until_us;
   MossFrameState snap;
   gboolean rail_open;
   double depth;        /* 0 free, 1 wholly at the rail */
@@ -161,7 +164,7 @@ update_move (MossGrab *self)
 }
 
 static void
-update_resize (MossGrab *self)
+configure_size (MossGrab *self, gboolean resizing)
 {
   int dx = (int) round (self->x - self->start_x);
   int dy = (int) round (self->y - self->start_y);
@@ -183,7 +186,7 @@ update_resize (MossGrab *self)
     width = MIN (width, max_width);
   if (max_height > 0)
     height = MIN (height, max_height);
-  moss_frame_configure (self->frame, width, height, TRUE);
+  moss_frame_configure (self->frame, width, height, resizing);
 }
 
 static void
@@ -229,14 +232,16 @@ finish_move (MossGrab *self)
   moss_workspace_settled (self->workspace, frame);
 }
 
+/* It gets the size where it was let go, which the app may not have taken up yet. */
 static void
 finish_resize (MossGrab *self)
 {
   g_autoptr (MossFrame) frame = g_object_ref (self->frame);
-  MossFrameRect *rect = moss_frame_rect (frame);
 
-  moss_frame_configure (frame, rect->width, rect->height, FALSE);
+  configure_size (self, FALSE);
   reset (self);
+  self->late = frame;
+  self->late_until_us = g_get_monotonic_time () + LATE_US;
   moss_workspace_settled (self->workspace, frame);
 }
 
@@ -276,6 +281,8 @@ moss_grab_drop_frame (MossGrab *self, MossFrame *frame)
 {
   if (self->frame == frame)
     reset (self);
+  if (self->late == frame)
+    self->late = NULL;
 }
 
 static gboolean
@@ -285,6 +292,7 @@ begin (MossGrab *self, MossFrame *frame, Kind kind)
     return FALSE;
   self->kind = kind;
   self->frame = frame;
+  self->late = NULL;
   self->start = *moss_frame_rect (frame);
   self->start_state = moss_frame_get_state (frame);
   moss_frame_forget_input (frame);
@@ -320,14 +328,22 @@ moss_grab_get_frame (MossGrab *self)
   return self->frame;
 }
 
-/* The app has taken this size: keeps the edge that is not pulled where it was. TRUE when
-   the grab has placed the frame. */
+static gboolean
+is_late (MossGrab *self, MossFrame *frame)
+{
+  return self->late == frame && moss_frame_get_state (frame) == MOSS_FRAME_NORMAL
+         && g_get_monotonic_time () < self->late_until_us;
+}
+
+/* The app has taken this size: keeps the edge that is not pulled, or was not, where it was. TRUE
+   while the grab goes on and sizes the frame. */
 gboolean
 moss_grab_size (MossGrab *self, MossFrame *frame, int width, int height)
 {
   MossFrameRect *rect = moss_frame_rect (frame);
+  gboolean held = self->kind == SIZE && self->frame == frame;
 
-  if (self->kind != SIZE || self->frame != frame)
+  if (!held && !is_late (self, frame))
     return FALSE;
   if (self->edges & MOSS_VIEWER_EDGE_LEFT)
     rect->x = self->start.x + self->start.width - width;
@@ -335,7 +351,7 @@ moss_grab_size (MossGrab *self, MossFrame *frame, int width, int height)
     rect->y = self->start.y + self->start.height - height;
   rect->width = width;
   rect->height = height;
-  return TRUE;
+  return held;
 }
 
 /* (transfer full) (nullable): how the frame lies while it goes under the rail. */
@@ -400,7 +416,7 @@ on_event (GtkEventControllerLegacy *controller, GdkEvent *event, MossGrab *self)
       if (self->kind == MOVE)
         update_move (self);
       else if (self->kind == SIZE)
-        update_resize (self);
+        configure_size (self, TRUE);
       return self->kind != NOTHING;
     case GDK_BUTTON_RELEASE:
     case GDK_TOUCH_END:
