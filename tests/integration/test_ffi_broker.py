@@ -3,6 +3,8 @@
 """The broker of functions under bad providers, too many offers, and SIGKILL. On a bus of its own."""
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ BROKER = os.path.join(BUILD, "ffi-broker/broker/moss-ffi-broker")
 MOSS = os.path.join(BUILD, "session/cli/moss")
 PROVIDER = os.path.join(BUILD, "tests/integration/ffi-provider")
 CALLER = os.path.join(BUILD, "tests/integration/ffi-caller")
+SLOW = os.path.join(BUILD, "tests/integration/ffi-slow")
 UPPER = "transform upper(text/plain) -> text/plain"
 
 
@@ -159,6 +162,40 @@ def test_the_broker_killed_during_a_thousand_calls(world):
     done, failed, longest_ms = map(int, out.split())
     assert done + failed == 1000 and longest_ms < 15000, out
     assert done >= 900, out
+
+
+def read_terminal(terminal, word, seconds=20):
+    """What is written to a terminal, up to a word."""
+    text = b""
+    end = time.monotonic() + seconds
+    while word not in text and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            text += os.read(terminal, 4096)
+    assert word in text, text
+    return text
+
+
+def test_a_terminal_shows_progress_and_ctrl_c_cancels(world):
+    once = "generate once() -> application/x-moss-value,type=s"
+    world.programs.append(subprocess.Popen([SLOW, "offer", "late", "60000"], env=world.env,
+                                           stderr=subprocess.DEVNULL))
+    wait("an offer", lambda: world.offer(once).get("present"))
+    terminal, end = pty.openpty()
+    call = subprocess.Popen([MOSS, "fn", "call", once], env=world.env, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=end)
+    read_terminal(terminal, b"once")
+    call.send_signal(signal.SIGINT)
+    read_terminal(terminal, b"Cancelled")
+    assert call.wait(20) == 130 and call.stdout.read() == b"", call
+    wait("the end of the call", lambda: subprocess.run(
+        ["gdbus", "call", "--session", "-d", "org.moss.FunctionBroker1", "-o", "/org/moss/FunctionBroker",
+         "-m", "org.moss.FunctionBroker1.Running"], env=world.env, capture_output=True, text=True,
+        check=True).stdout.strip() in ("([],)", "(@aa{sv} [],)"))
+    refused = subprocess.Popen([MOSS, "fn", "call", "image/webp", MOSS], env=world.env, stdout=end,
+                               stderr=subprocess.PIPE)
+    assert b"-o FILE" in refused.communicate(timeout=20)[1] and refused.returncode == 1
+    os.close(terminal)
+    os.close(end)
 
 
 def test_ten_thousand_offers(world):
