@@ -278,7 +278,7 @@ check_item (Check *check,
   static const struct
   {
     guint more, length;
-  } sizes[] = { [INODE] = { 0 }, [EXTENT] = { 8 }, [VERSION] = { 10 }, [CONFLICT] = { 0, 26 },
+  } sizes[] = { [INODE] = { 0 }, [EXTENT] = { 8 }, [VERSION] = { 10 }, [CONFLICT] = { 0, 42 },
                 [PIN] = { 2, 8 }, [HISTORY] = { 2 }, [DEVICE] = { 0, 40 } };
   guint64 ino = big_endian (key + 1);
 

@@ -166,9 +166,15 @@ merge_free_name (Merge *merge,
 }
 
 void
-merge_list_conflict (Merge *merge, guint64 copy, guint64 ino, guint16 slot, gint64 time_ns)
+merge_list_conflict (Merge *merge,
+                     guint64 copy,
+                     guint64 ino,
+                     guint16 slot,
+                     gint64 time_ns,
+                     const guint64 cause[2])
 {
-  MossConflictRecord record = { merge->dot, ino, slot, time_ns / 1000 };
+  MossConflictRecord record = { merge->dot, ino, slot, time_ns / 1000,
+                                { cause[0], cause[1] } };
   GByteArray *value = g_byte_array_new ();
   MossKey key;
 

@@ -56,6 +56,7 @@ merge_init (Merge *merge, MossTable *table)
   merge->overlay = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
                                           (GDestroyNotify) g_bytes_unref, unref_nullable);
   merge->fates = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  merge->settled = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   merge->collisions = g_array_new (FALSE, FALSE, sizeof (Collision));
   g_array_set_clear_func (merge->collisions, clear_collision);
   merge->conflicts = g_array_new (FALSE, FALSE, sizeof (guint64));
@@ -67,12 +68,13 @@ merge_clear (Merge *merge)
   g_ptr_array_unref (merge->pairs);
   g_hash_table_unref (merge->overlay);
   g_hash_table_unref (merge->fates);
+  g_hash_table_unref (merge->settled);
   g_array_unref (merge->collisions);
   g_array_unref (merge->conflicts);
 }
 
-static MossItem
-item_of (GBytes *key, GBytes *value)
+MossItem
+merge_item_of (GBytes *key, GBytes *value)
 {
   MossItem item = { 0 };
   gsize length;
@@ -208,6 +210,7 @@ typedef struct
 static gboolean
 check_theirs (Merge *merge, const MossItem *item, GError **error)
 {
+  MossConflictRecord conflict;
   MossInodeRecord record;
   guint64 dot;
   gboolean seen;
@@ -219,6 +222,10 @@ check_theirs (Merge *merge, const MossItem *item, GError **error)
     seen = moss_inode_record_read (item->value, item->value_length, &record, NULL) &&
            seen_has (merge->seen[SIDE_B], record.attr_dot) &&
            seen_has (merge->seen[SIDE_B], record.content_dot);
+  if (moss_key_space (item) == SPACE_CONFLICT)
+    seen = seen && moss_conflict_record_read (item, &conflict, NULL) &&
+           seen_has (merge->seen[SIDE_B], conflict.cause[0]) &&
+           seen_has (merge->seen[SIDE_B], conflict.cause[1]);
   if (!seen)
     g_set_error (error, MOSS_TREE_ERROR, MOSS_TREE_ERROR_CORRUPT,
                  "a root holds what it says it hasn't seen");
@@ -285,6 +292,20 @@ newer (Merge *merge, guint64 a, guint64 b, gboolean *both)
   if (a_new != b_new)
     return a_new ? SIDE_A : SIDE_B;
   return a >= b ? SIDE_A : SIDE_B;
+}
+
+/* Of what one side has alone, the other has dealt with it already. */
+static void
+leave_out (Merge *merge, const Pair *pair)
+{
+  if (pair->value[SIDE_A] != NULL)
+    set_pair (merge, pair, NULL);
+}
+
+static gboolean
+is_one_sided (const Pair *pair)
+{
+  return pair->value[SIDE_A] == NULL || pair->value[SIDE_B] == NULL;
 }
 
 /* Items that are taken or left as a whole. */
@@ -394,14 +415,14 @@ merge_inode (Merge *merge,
 static gboolean
 merge_inode_pair (Merge *merge, const Pair *pair, GError **error)
 {
-  MossItem item = item_of (pair->key, NULL);
+  MossItem item = merge_item_of (pair->key, NULL);
   guint64 ino = moss_key_ino (&item);
   MossInodeRecord record[2];
 
   for (guint side = 0; side < 2; side++)
     if (pair->value[side] != NULL)
       {
-        item = item_of (pair->key, pair->value[side]);
+        item = merge_item_of (pair->key, pair->value[side]);
         if (!moss_inode_record_read (item.value, item.value_length, &record[side], error))
           return FALSE;
       }
@@ -415,13 +436,15 @@ merge_inode_pair (Merge *merge, const Pair *pair, GError **error)
     }
   if (pair->value[SIDE_B] == NULL)
     {
-      if (is_new (merge, SIDE_A, record[SIDE_A].content_dot))
+      if (is_new (merge, SIDE_A, record[SIDE_A].content_dot) &&
+          !merge_inode_settled (merge, ino))
         return TRUE;
       set_fate (merge, ino, FATE_DELETED);
       set_pair (merge, pair, NULL);
       return TRUE;
     }
-  if (!is_new (merge, SIDE_B, record[SIDE_B].content_dot))
+  if (!is_new (merge, SIDE_B, record[SIDE_B].content_dot) ||
+      merge_inode_settled (merge, ino))
     {
       set_fate (merge, ino, FATE_SKIPPED);
       return TRUE;
@@ -437,7 +460,7 @@ merge_inode_pair (Merge *merge, const Pair *pair, GError **error)
 static void
 merge_extent (Merge *merge, const Pair *pair)
 {
-  MossItem item = item_of (pair->key, NULL);
+  MossItem item = merge_item_of (pair->key, NULL);
 
   switch (fate_of (merge, moss_key_ino (&item)))
     {
@@ -463,14 +486,15 @@ add_collision (Merge *merge, guint64 dir, char *name, MossEntryRecord record[2])
 static gboolean
 merge_entry (Merge *merge, const Pair *pair, GError **error)
 {
-  MossItem item = item_of (pair->key, NULL);
+  MossItem item = merge_item_of (pair->key, NULL);
   MossEntryRecord record[2] = { 0 };
   gboolean both;
+  Side has;
 
   for (guint side = 0; side < 2; side++)
     if (pair->value[side] != NULL)
       {
-        item = item_of (pair->key, pair->value[side]);
+        item = merge_item_of (pair->key, pair->value[side]);
         if (!moss_entry_record_read (&item, &record[side], error))
           return FALSE;
       }
@@ -484,7 +508,11 @@ merge_entry (Merge *merge, const Pair *pair, GError **error)
           return TRUE;
         }
     }
-  merge_whole (merge, pair, record[SIDE_A].dot, record[SIDE_B].dot);
+  has = pair->value[SIDE_A] != NULL ? SIDE_A : SIDE_B;
+  if (is_one_sided (pair) && merge_item_settled (merge, record[has].ino, record[has].dot))
+    leave_out (merge, pair);
+  else
+    merge_whole (merge, pair, record[SIDE_A].dot, record[SIDE_B].dot);
   return TRUE;
 }
 
@@ -498,16 +526,19 @@ merge_other (Merge *merge, const Pair *pair, GError **error)
   for (guint side = 0; side < 2; side++)
     if (pair->value[side] != NULL)
       {
-        item = item_of (pair->key, pair->value[side]);
+        item = merge_item_of (pair->key, pair->value[side]);
         if (!moss_item_check (&item, &dot[side], error))
           return FALSE;
       }
-  item = item_of (pair->key, NULL);
+  item = merge_item_of (pair->key, NULL);
   fate = fate_of (merge, moss_key_ino (&item));
   if (moss_key_space (&item) == SPACE_XATTR && fate == FATE_SKIPPED)
     return TRUE;
   if (moss_key_space (&item) == SPACE_XATTR && fate == FATE_DELETED)
     set_pair (merge, pair, NULL);
+  else if (moss_key_space (&item) == SPACE_CONFLICT && is_one_sided (pair) &&
+           merge_item_settled (merge, moss_key_ino (&item), MAX (dot[SIDE_A], dot[SIDE_B])))
+    leave_out (merge, pair);
   else
     merge_whole (merge, pair, dot[SIDE_A], dot[SIDE_B]);
   return TRUE;
@@ -517,12 +548,12 @@ merge_other (Merge *merge, const Pair *pair, GError **error)
 gboolean
 merge_items (Merge *merge, GError **error)
 {
-  gboolean ok = TRUE;
+  gboolean ok = merge_find_settled (merge, error);
 
   for (guint i = 0; ok && i < merge->pairs->len; i++)
     {
       Pair *pair = g_ptr_array_index (merge->pairs, i);
-      MossItem item = item_of (pair->key, NULL);
+      MossItem item = merge_item_of (pair->key, NULL);
 
       switch (moss_key_space (&item))
         {

@@ -112,6 +112,7 @@ settle (Merge *merge, const Collision *collision, GError **error)
 {
   MossInodeRecord record[2];
   MossEntryRecord entry;
+  guint64 cause[2];
   gboolean found[2], spare, shared = FALSE;
   g_autofree char *name = NULL;
   gboolean directories;
@@ -158,8 +159,10 @@ settle (Merge *merge, const Collision *collision, GError **error)
   entry = collision->record[loser];
   entry.dot = merge->dot;
   merge_set_entry (merge, collision->dir, name, &entry);
+  cause[0] = collision->record[loser].dot;
+  cause[1] = collision->record[winner].dot;
   merge_list_conflict (merge, entry.ino, collision->record[winner].ino,
-                       merge_writer_of (&record[loser]), record[loser].mtime_ns);
+                       merge_writer_of (&record[loser]), record[loser].mtime_ns, cause);
   return TRUE;
 }
 
@@ -223,6 +226,19 @@ find_copy (Merge *merge, guint64 ino, gboolean *made, guint32 *links, GError **e
 }
 
 static gboolean
+content_dot_on (Merge *merge, Side side, guint64 ino, guint64 *dot, GError **error)
+{
+  g_autoptr (GBytes) holder = NULL;
+  MossInodeRecord record;
+  gboolean found;
+
+  if (!merge_record_side (merge, side, ino, &record, &holder, &found, error))
+    return FALSE;
+  *dot = found ? record.content_dot : 0;
+  return TRUE;
+}
+
+static gboolean
 copy_loser (Merge *merge, guint64 ino, GError **error)
 {
   Side loser = GPOINTER_TO_INT (g_hash_table_lookup (merge->fates, &ino)) == FATE_A ? SIDE_B
@@ -233,11 +249,14 @@ copy_loser (Merge *merge, guint64 ino, GError **error)
   MossEntryRecord entry = { .dot = merge->dot, .type = S_IFREG };
   MossInodeRecord record;
   gboolean found, made;
-  guint64 dir;
+  guint64 dir, cause[2];
   guint16 slot;
   guint32 links;
 
   if (!merge_record_side (merge, loser, ino, &record, &holder, &found, error) || !found)
+    return FALSE;
+  cause[0] = record.content_dot;
+  if (!content_dot_on (merge, !loser, ino, &cause[1], error))
     return FALSE;
   entry.ino = copy_ino (merge, ino, record.content_dot);
   if (!find_copy (merge, entry.ino, &made, &links, error))
@@ -258,7 +277,7 @@ copy_loser (Merge *merge, guint64 ino, GError **error)
   if (!merge_copy_content (merge, loser, ino, entry.ino, error))
     return FALSE;
   merge_set_entry (merge, dir, copy_name, &entry);
-  merge_list_conflict (merge, entry.ino, ino, slot, record.mtime_ns);
+  merge_list_conflict (merge, entry.ino, ino, slot, record.mtime_ns, cause);
   return TRUE;
 }
 

@@ -245,7 +245,8 @@ restore_changed (Merge *merge, GHashTable *links, GError **error)
             return FALSE;
           merge_set_entry (merge, dir, other, &entry);
           /* Its name went to something that was put in its place. */
-          merge_list_conflict (merge, ino, there.ino, merge_writer_of (&record), record.mtime_ns);
+          merge_list_conflict (merge, ino, there.ino, merge_writer_of (&record), record.mtime_ns,
+                               (guint64[]){ record.content_dot, there.dot });
         }
       else
         merge_set_entry (merge, dir, name, &entry);

@@ -53,6 +53,7 @@ typedef struct
   GPtrArray *pairs;      /* Pair, sorted */
   GHashTable *overlay;   /* key → value, or NULL: goes: the result, beside A */
   GHashTable *fates;     /* ino → Fate */
+  GHashTable *settled;   /* ino → Settled, merge-settled.c */
   GArray *collisions;    /* Collision */
   GArray *conflicts;     /* guint64: files whose content both changed */
   guint conflict_count;
@@ -65,6 +66,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Merge, merge_clear)
 /* merge-items.c */
 gboolean merge_collect (Merge *merge, GError **error);
 gboolean merge_items (Merge *merge, GError **error);
+/* Points into both. @value: (nullable) */
+MossItem merge_item_of (GBytes *key, GBytes *value);
+/* merge-settled.c */
+gboolean merge_find_settled (Merge *merge, GError **error);
+gboolean merge_inode_settled (Merge *merge, guint64 ino);
+gboolean merge_item_settled (Merge *merge, guint64 ino, guint64 dot);
 /* merge-names.c */
 gboolean merge_names (Merge *merge, GError **error);
 /* merge-places.c */
@@ -100,7 +107,8 @@ void merge_list_conflict (Merge *merge,
                           guint64 copy,
                           guint64 ino,
                           guint16 slot,
-                          gint64 time_ns);
+                          gint64 time_ns,
+                          const guint64 cause[2]);
 gboolean merge_exists_on (Merge *merge,
                           Side side,
                           guint64 ino,

@@ -342,6 +342,8 @@ moss_conflict_record_write (const MossConflictRecord *record, GByteArray *out)
   moss_put_number (out, record->ino, 8);
   moss_put_number (out, record->slot, 2);
   moss_put_number (out, record->time_us, 8);
+  moss_put_number (out, record->cause[0], 8);
+  moss_put_number (out, record->cause[1], 8);
 }
 
 gboolean
@@ -353,6 +355,8 @@ moss_conflict_record_read (const MossItem *item, MossConflictRecord *record, GEr
   record->ino = moss_read_number (&reader, 8);
   record->slot = moss_read_number (&reader, 2);
   record->time_us = moss_read_number (&reader, 8);
+  record->cause[0] = moss_read_number (&reader, 8);
+  record->cause[1] = moss_read_number (&reader, 8);
   return (moss_read_end (&reader) && item->key_length == MOSS_NODE_KEY_MIN) ||
          corrupt ("a conflict", error);
 }

@@ -136,6 +136,7 @@ typedef struct
   guint64 ino;   /* that it is a copy of */
   guint16 slot;  /* of who wrote the copy's content */
   gint64 time_us;
+  guint64 cause[2]; /* dots of the two that met; zeros: no merge made it */
 } MossConflictRecord;
 
 void moss_conflict_record_write (const MossConflictRecord *record, GByteArray *out);

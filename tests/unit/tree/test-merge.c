@@ -127,6 +127,118 @@ test_both_write (Fixture *f, gconstpointer suite)
 }
 
 static void
+take (Device *to, GBytes *record)
+{
+  g_autoptr (GError) error = NULL;
+  MossTreeMerged merged;
+
+  moss_tree_merge (to->tree, record, &merged, &error);
+  g_assert_no_error (error);
+}
+
+static MossTreeConflict
+only_conflict (Device *device)
+{
+  g_autoptr (GArray) conflicts = moss_tree_list_conflicts (device->tree);
+
+  g_assert_cmpint (conflicts->len, ==, 1);
+  return g_array_index (conflicts, MossTreeConflict, 0);
+}
+
+static void
+assert_settled (Device *device)
+{
+  g_autoptr (GArray) conflicts = moss_tree_list_conflicts (device->tree);
+  g_autoptr (GPtrArray) names = kit_names (device->tree, "/");
+
+  g_assert_cmpint (conflicts->len, ==, 0);
+  g_assert_cmpint (names->len, ==, 1);
+}
+
+/* Each takes the other's in before it hears that the other did so, too. */
+static void
+cross (Fixture *f)
+{
+  g_autoptr (GBytes) of_desk = device_record (f->desk);
+  g_autoptr (GBytes) of_lap = device_record (f->lap);
+
+  take (f->desk, of_lap);
+  take (f->lap, of_desk);
+}
+
+/* Settled on one, while the others have made the same copy each by itself. */
+static void
+test_settled_meanwhile (Fixture *f, gconstpointer suite)
+{
+  MossTreeConflict conflict;
+
+  kit_write_file (f->desk->tree, "/notes.txt", "base");
+  settle (f->desk, f->lap);
+  kit_write_file (f->desk->tree, "/notes.txt", "from the desk");
+  kit_write_file (f->lap->tree, "/notes.txt", "from the laptop");
+  pull (f->pad, f->desk);
+  pull (f->pad, f->lap);
+  cross (f);
+  only_conflict (f->lap);
+  only_conflict (f->pad);
+  conflict = only_conflict (f->desk);
+  g_assert_cmpint (moss_tree_resolve_conflict (f->desk->tree, conflict.ino, conflict.other,
+                                               MOSS_TREE_KEEP_THEIRS), ==, 0);
+  settle (f->desk, f->lap);
+  assert_settled (f->lap);
+  settle (f->pad, f->lap);
+  assert_settled (f->pad);
+  settle (f->desk, f->pad);
+  assert_settled (f->desk);
+  assert_text (f->lap, "/notes.txt", "from the desk");
+}
+
+/* The same, but somebody has written on in the copy. */
+static void
+test_settled_but_wanted (Fixture *f, gconstpointer suite)
+{
+  g_autoptr (GPtrArray) names = NULL;
+  g_autofree char *copy = NULL;
+  MossTreeConflict conflict;
+
+  kit_write_file (f->desk->tree, "/notes.txt", "base");
+  settle (f->desk, f->lap);
+  kit_write_file (f->desk->tree, "/notes.txt", "from the desk");
+  kit_write_file (f->lap->tree, "/notes.txt", "from the laptop");
+  cross (f);
+  names = kit_names (f->lap->tree, "/");
+  copy = g_strconcat ("/", names->pdata[0], NULL);
+  kit_write_file (f->lap->tree, copy, "from the desk, and on");
+  conflict = only_conflict (f->desk);
+  g_assert_cmpint (moss_tree_resolve_conflict (f->desk->tree, conflict.ino, conflict.other,
+                                               MOSS_TREE_KEEP_MINE), ==, 0);
+  settle (f->desk, f->lap);
+  assert_text (f->desk, copy, "from the desk, and on");
+  assert_text (f->desk, "/notes.txt", "from the laptop");
+}
+
+/* Two files of one name; the one that lost it is removed on one side. */
+static void
+test_settled_name (Fixture *f, gconstpointer suite)
+{
+  MossTreeConflict conflict;
+
+  kit_write_file (f->desk->tree, "/other", "x");
+  settle (f->desk, f->lap);
+  g_assert_cmpint (moss_tree_unlink (f->desk->tree, 1, "other", NULL), ==, 0);
+  settle (f->desk, f->lap);
+  kit_write_file (f->desk->tree, "/new", "from the desk");
+  kit_write_file (f->lap->tree, "/new", "from the laptop");
+  cross (f);
+  conflict = only_conflict (f->desk);
+  g_assert_cmpint (moss_tree_resolve_conflict (f->desk->tree, conflict.ino, conflict.other,
+                                               MOSS_TREE_KEEP_MINE), ==, 0);
+  settle (f->desk, f->lap);
+  assert_settled (f->lap);
+  assert_text (f->desk, "/new", "from the laptop");
+}
+
+static void
 test_both_make (Fixture *f, gconstpointer suite)
 {
   kit_mkdir (f->desk->tree, "/dir");
@@ -480,6 +592,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD (follow);
   ADD (both_write);
+  ADD (settled_meanwhile);
+  ADD (settled_but_wanted);
+  ADD (settled_name);
   ADD (both_make);
   ADD (delete_and_change);
   ADD (circle);
