@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* Any program that asks for a file: a file dialog of GTK 3 or GTK 4, as it comes. Compiled
-   twice: dialog NAME [open|save [FOLDER]]. It says "row NAME" when a label of that text is in it,
-   "gone NAME" when it is no longer, "files N" when it lists so many, "taken PATH" when a person took
-   it, and every second "gap MS": how long its main loop stood still at most. */
+   twice: dialog NAME [open|save [FOLDER]]. It says "row NAME" when a label of that text is in
+   it, "gone NAME" when it is no longer, "files N" when it lists so many, "taken PATH" when a
+   person took it, and every second "gap MS": how long its main loop stood still at most. */
 
 static GtkWidget *dialog;
 static const char *wanted;

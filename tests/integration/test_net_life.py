@@ -157,6 +157,23 @@ def test_old_version(life):
           f"grep -q newest /tmp/all; ! (echo x >{HOME}/.versions/note.txt/mine) 2>/dev/null")
 
 
+def test_the_tree_as_it_was(life):
+    """By the clock: what the whole tree was at a second that is over by now."""
+    note, moment = HOME + "/note.txt", "date +%Y-%m-%dT%H:%M:%S"
+    before = reads(life.desktop, note)
+    then = shell(life.desktop, f"sync {note}; {moment}").stdout.strip()
+    until("that second is over", lambda: shell(life.desktop, moment).stdout.strip() > then)
+    shell(life.desktop, f"echo later >{note}; echo later >{HOME}/later.txt; sync {note} {HOME}/later.txt")
+    assert reads(life.desktop, f"{HOME}/.at/{then}/note.txt") == before
+    assert reads(life.desktop, note) == "later\n"
+    shell(life.desktop, f"cd {HOME}/.at/{then}; test ! -e later.txt; cmp hello.txt {HOME}/hello.txt;"
+          f"git -C {HOME}/.at/{then}/source log -1 --format=%H >/tmp/then; ! touch mine 2>/dev/null")
+    assert shell(life.desktop, "cat /tmp/then").stdout == life.desktop.run(
+        ["git", "-C", HOME + "/source", "rev-parse", "HEAD"]).stdout
+    until("the laptop reads it there, too", lambda: reads(life.laptop, note) == "later\n")
+    assert reads(life.laptop, f"{HOME}/.at/{then}/note.txt") == before
+
+
 def test_host_unplugged(life):
     life.lab.cut("host")
     shell(life.desktop, f"echo 'without a host' >{HOME}/alone.txt; sync {HOME}/alone.txt; ls -la {HOME}",
