@@ -49,7 +49,7 @@ moss_pair_dialog_begin (MossPairDialog *self, const char *title, GtkWidget **bod
 {
   stop_counting (self);
   self->name = self->passphrase = self->again = self->keyring = NULL;
-  self->where = self->code = self->left = self->done = self->warning = NULL;
+  self->where = self->code = self->left = self->done = self->warning = self->address = NULL;
   self->sheet = moss_sheets_make_dialog (self->shell->sheets, title, body);
   g_object_weak_ref (G_OBJECT (self->sheet), on_sheet_gone, g_object_ref (self));
   return self->sheet;
@@ -430,11 +430,14 @@ show_list (MossPairDialog *self)
 
   if (*problem != '\0')
     gtk_box_append (GTK_BOX (body), moss_form_text_new (problem, "warning"));
+  moss_pair_dialog_add_ways (self, body);
   if (locked)
     add_unlock (self, body);
   gtk_box_append (GTK_BOX (body), make_list (self));
   self->warning = moss_form_add_warning (body);
   buttons = moss_form_add_buttons (body);
+  moss_form_add_button (buttons, _("Hosts"), "flat", G_CALLBACK (moss_pair_dialog_show_hosts),
+                        self);
   moss_form_add_button (buttons, _("By fingerprint"), "flat",
                         G_CALLBACK (on_fingerprint_clicked), self);
   if (locked)
@@ -468,6 +471,8 @@ on_identity (GObject *source, GAsyncResult *result, gpointer data)
   self->identity = g_steal_pointer (&identity);
   if (*get_string (self->identity, "id") == '\0')
     show_start (self);
+  else if (self->address != NULL)
+    moss_pair_dialog_show_hosts (self);
   else
     show_list (self);
 }

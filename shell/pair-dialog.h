@@ -34,6 +34,7 @@ struct _MossPairDialog
   GtkWidget *where;
   GtkWidget *code;
   GtkWidget *left;
+  GtkWidget *address; /* of a host: the page of hosts is shown */
   guint tick;
   gint64 until_us;
   void (*sealed) (MossPairDialog *self);
@@ -44,6 +45,8 @@ void moss_pair_dialog_fail (MossPairDialog *self, const GError *error);
 void moss_pair_dialog_load (MossPairDialog *self);
 void moss_pair_dialog_add_sealing (MossPairDialog *self, GtkWidget *body);
 void moss_pair_dialog_seal (MossPairDialog *self, void (*sealed) (MossPairDialog *self));
+void moss_pair_dialog_add_ways (MossPairDialog *self, GtkWidget *body);
+void moss_pair_dialog_show_hosts (MossPairDialog *self);
 void moss_pair_dialog_show_code (MossPairDialog *self);
 void moss_pair_dialog_show_type (MossPairDialog *self, const char *where);
 

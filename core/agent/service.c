@@ -57,6 +57,7 @@ publish (MossAgentService *service)
 
   moss_dbus_agent1_set_sealing (service->interface, sealings[service->keys.sealing]);
   moss_dbus_agent1_set_problem (service->interface, identity->problem);
+  moss_dbus_agent1_set_forked (service->interface, identity->fork != NULL);
   moss_dbus_agent1_set_chain (service->interface,
                               byte_array (identity->chain == NULL
                                               ? nothing

@@ -46,7 +46,9 @@ def other_device(desktop):
                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     environment = dict(desktop.environment, LANG="C.UTF-8", LANGUAGE="C",
                        DBUS_SESSION_BUS_ADDRESS=bus.stdout.readline().strip())
-    return environment, start_services(desktop, environment, "other", "Laptop")
+    address = start_services(desktop, environment, "other", "Laptop")
+    desktop.other_address, desktop.other_netd = address, desktop.processes[-1]
+    return environment, address
 
 
 class Pairing(Desktop):
@@ -55,6 +57,7 @@ class Pairing(Desktop):
     def __init__(self, suffix="", add=(1212, 433), **options):
         super().__init__(session=False, shell=False, **options)
         self.suffix, self.add = suffix, add
+        self.your_devices = (858, 682)  # the button of what it says about the identity
         self.address = start_services(self, self.environment, "own", "Desktop")
         self.english = dict(self.environment, LANG="C.UTF-8", LANGUAGE="C")
         self.start_shell()
@@ -116,11 +119,76 @@ def begin_add_and_revoke(**options):
                                                                   "show").stdout)
         time.sleep(1)
         desktop.picture("list")
-        desktop.key("shift+Tab", "shift+Tab", "Return")
+        desktop.key("shift+Tab", "shift+Tab", "shift+Tab", "Return")
         desktop.picture("revoke")
         desktop.key("Return")
         wait_for("it is revoked", lambda: "revoked" in desktop.show())
         desktop.picture("revoked")
+        desktop.check()
+
+
+def names_hosts(**options):
+    with Pairing(**options) as desktop:
+        desktop.create()
+        desktop.picture("no-host")
+        desktop.key("shift+Tab", "shift+Tab", "Return")
+        desktop.picture("hosts-empty")
+        desktop.type("http//wrong one")
+        desktop.key("Return")
+        desktop.picture("hosts-wrong")
+        for host in ("keeps.example.org", "http://10.1.2.3:8420"):
+            desktop.key("ctrl+a")
+            desktop.type(host)
+            desktop.key("Return")
+            wait_for("it is a host", lambda: host in desktop.show())
+            time.sleep(0.5)
+        desktop.picture("hosts")
+        desktop.key("shift+Tab", "Return")
+        desktop.picture("hosts-remove")
+        desktop.key("Return")
+        wait_for("it is none any more", lambda: "10.1.2.3" not in desktop.show())
+        if "wrong" in desktop.show() or "https://keeps.example.org" not in desktop.show():
+            raise Failed(desktop.show())
+        desktop.check()
+
+
+def chain_of(environment):
+    return subprocess.run(
+        ["gdbus", "call", "--session", "--dest", "org.moss.Agent1", "--object-path", "/org/moss/Agent",
+         "--method", "org.freedesktop.DBus.Properties.Get", "org.moss.Agent1", "Chain"],
+        env=environment, capture_output=True, text=True, check=True).stdout.split("<")[1].split(">")[0]
+
+
+def changed_in_two_ways(**options):
+    """Another device changed the identity while nobody saw it: a person says which way holds."""
+    with Pairing(**options) as desktop:
+        other, _ = other_device(desktop)
+        desktop.create()
+        desktop.key("Escape")
+        process = subprocess.Popen([MOSS, "device", "pair", "--no-passphrase"], env=other,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        desktop.processes.append(process)
+        code = process.stdout.readline().strip().replace(" ", "")
+        paired = moss(desktop.english, "device", "pair", desktop.other_address, code)
+        if paired.returncode:
+            raise Failed(paired.stderr)
+        wait_for("both know", lambda: "Desktop" in moss(other, "identity", "show").stdout)
+        desktop.other_netd.kill()
+        desktop.other_netd.wait()
+        for environment, host in ((desktop.english, "one"), (other, "two")):
+            moss(environment, "identity", "hosts", "https://%s.example" % host)
+        before = desktop.picture("before-fork")
+        subprocess.run(["gdbus", "call", "--session", "--dest", "org.moss.Agent1", "--object-path",
+                        "/org/moss/Agent", "--method", "org.moss.Agent1.TakeChain", chain_of(other)],
+                       env=desktop.environment, capture_output=True)
+        wait_for("it is known", lambda: desktop.differ(before, desktop.picture("forked-toast")) > 500)
+        desktop.click(*desktop.your_devices)
+        time.sleep(0.6)
+        desktop.picture("forked")
+        desktop.key("shift+Tab", "shift+Tab", "shift+Tab", "shift+Tab", "Return")
+        wait_for("the other way holds", lambda: "two.example" in desktop.show())
+        time.sleep(0.5)
+        desktop.picture("settled")
         desktop.check()
 
 
@@ -190,6 +258,30 @@ def light():
     begin_add_and_revoke()
 
 
+def hosts():
+    names_hosts()
+
+
+def hosts_dark():
+    names_hosts(suffix="-dark", options=["--color-scheme", "dark"])
+
+
+def hosts_arabic():
+    names_hosts(suffix="-ar", add=(68, 433), environment={"LANGUAGE": "ar"})
+
+
+def ways():
+    changed_in_two_ways()
+
+
+def ways_dark():
+    changed_in_two_ways(suffix="-dark", options=["--color-scheme", "dark"])
+
+
+def ways_arabic():
+    changed_in_two_ways(suffix="-ar", add=(68, 433), environment={"LANGUAGE": "ar"})
+
+
 def code():
     shows_a_code()
 
@@ -198,7 +290,9 @@ def locked():
     locked_after_a_login()
 
 
-TESTS = {"light": light, "code": code, "locked": locked, "dark": dark, "rtl": right_to_left}
+TESTS = {"hosts": hosts, "hosts-dark": hosts_dark, "hosts-ar": hosts_arabic, "ways": ways,
+         "ways-dark": ways_dark, "ways-ar": ways_arabic, "light": light, "code": code, "locked": locked, "dark": dark, "rtl": right_to_left}
 
 if __name__ == "__main__":
-    run(*[TESTS[name] for name in sys.argv[1:]] if len(sys.argv) > 1 else (light, code, locked))
+    run(*[TESTS[name] for name in sys.argv[1:]] if len(sys.argv) > 1 
+        else (light, code, locked, hosts, ways))
