@@ -290,9 +290,10 @@ def locked():
     locked_after_a_login()
 
 
-TESTS = {"hosts": hosts, "hosts-dark": hosts_dark, "hosts-ar": hosts_arabic, "ways": ways,
-         "ways-dark": ways_dark, "ways-ar": ways_arabic, "light": light, "code": code, "locked": locked, "dark": dark, "rtl": right_to_left}
+TESTS = {"light": light, "code": code, "locked": locked, "hosts": hosts, "ways": ways, "dark": dark,
+         "rtl": right_to_left, "hosts-dark": hosts_dark, "hosts-ar": hosts_arabic,
+         "ways-dark": ways_dark, "ways-ar": ways_arabic}
+USUAL = (light, code, locked, hosts, ways)
 
 if __name__ == "__main__":
-    run(*[TESTS[name] for name in sys.argv[1:]] if len(sys.argv) > 1 
-        else (light, code, locked, hosts, ways))
+    run(*([TESTS[name] for name in sys.argv[1:]] or USUAL))
