@@ -4,7 +4,8 @@
  * Policy: a function stands here when a person has read what it does. It computes its result
  * from its arguments alone: it opens, names, writes and deletes no file, starts no program,
  * talks to nobody, keeps no state, calls nothing back, takes no pointer to anything but the data
- * it is given, and ends in a time that the data's size bounds. */
+ * it is given, and ends in a time that the data's size bounds. It is something that a person or
+ * a program would ask for by what it does, and is named so: no part of a library's own workings. */
 #include "ffi-broker/bridges/introspection/allowed.h"
 
 #define BYTES "application/octet-stream"
@@ -27,9 +28,8 @@ const Allowed introspection_allowed[] = {
   { "GLib", "markup_escape_text", "text =-1", "encode markup(" TEXT ") -> " TEXT, TRUE },
   { "GLib", "uri_escape_string", "text null =0", "encode uri(" TEXT ") -> " TEXT, TRUE },
   { "GLib", "uri_unescape_string", "text null", "decode uri(" TEXT ") -> " TEXT, TRUE },
-  { "GLib", "utf8_strlen", "text =-1", "reduce characters(" TEXT ") -> " VALUE ("x"), TRUE },
-  { "GLib", "hostname_to_ascii", ":name", "convert hostname(;name:s) -> " VALUE ("s"), TRUE },
-  { "GLib", "random_double", "", "generate number() -> " VALUE ("d"), FALSE },
+  { "GLib", "utf8_strlen", "text =-1", "reduce count-characters(" TEXT ") -> " VALUE ("x"), TRUE },
+  { "GLib", "str_to_ascii", "text :locale", "transform ascii(" TEXT ";locale:s) -> " TEXT, TRUE },
   { "GLib", "uuid_string_random", "", "generate uuid() -> " VALUE ("s"), FALSE },
 };
 

@@ -332,11 +332,14 @@ function_new (const Allowed *allowed, GError **error)
   return NULL;
 }
 
+/* "GLib.utf8_strup (upper)": the same function may do several things. */
 static GVariant *
 attributes_of (const Allowed *allowed)
 {
-  g_autofree char *name = g_strdup_printf ("%s.%s (%s)", allowed->name_space,
-                                           allowed->function, allowed->arguments);
+  g_autoptr (MossFfiCapability) capability =
+    moss_ffi_capability_parse (allowed->capability, NULL);
+  g_autofree char *name = g_strdup_printf ("%s.%s (%s)", allowed->name_space, allowed->function,
+                                           capability->operation);
   GVariantDict dict;
 
   g_variant_dict_init (&dict, NULL);
