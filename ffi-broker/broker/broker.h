@@ -225,7 +225,7 @@ void sample_keep (const char *media, GBytes *bytes);
 void samples_free (void);
 
 /* queue.c: how long a call waits for others at a provider. */
-/* One was reported: it ran so long, its caller waited so much longer than the way takes. */
+/* One was reported: it ran so long, and waited for others before. */
 void queue_note (Provider *provider, double run_us, double waited_us);
 /* Calls that are shown began or ended there. */
 void queue_changed (Provider *provider);

@@ -150,6 +150,8 @@ on_report (Client *client, MossFfiFrame *frame)
   offer = registry_get_offer (client->broker, number);
   if (offer == NULL)
     return;
+  if (offer->provider->kind == MOSS_FFI_KIND_REMOTE && outcome <= MOSS_FFI_OUTCOME_LOST)
+    return; /* remote-call.c knows which device it was */
   if (offer->provider->client == client ||
       g_hash_table_contains (client->providers, GUINT_TO_POINTER (offer->provider->number)))
     learn_report (client->broker, offer, in, out, run, whole, outcome);

@@ -151,15 +151,17 @@ done (Offer *offer, guint64 bytes_in, guint64 bytes_out, double run_us, double w
   double way_us = provider->latency_us +
                   (provider->bytes_per_us > 0 ? bytes / provider->bytes_per_us : 0);
   double waited = MAX (whole_us - way_us, 0), said_us;
+  gboolean queued;
 
   if (run_us <= 0 || run_us > whole_us)
     run_us = whole_us;
   said_us = run_us;
   run_us = believe (provider, said_us, waited, whole_us);
-  if (run_us == said_us && provider->kind == MOSS_FFI_KIND_LOCAL && !queue_is_busy (provider) &&
+  queued = queue_is_busy (provider) && waited - run_us > run_us / 4;
+  if (run_us == said_us && provider->kind == MOSS_FFI_KIND_LOCAL && !queued &&
       (provider->worker == NULL || !worker_is_younger (provider->worker, whole_us)))
     learn_way (provider, bytes, whole_us - run_us);
-  queue_note (provider, run_us, waited - run_us);
+  queue_note (provider, run_us, queued ? waited - run_us : 0);
   observed (offer, bytes_in, bytes_out, as_idle (offer, MAX (run_us, 0.01)), FALSE);
   publish_provider (provider);
   offer->wrong = 0;

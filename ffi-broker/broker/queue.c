@@ -87,10 +87,9 @@ void
 queue_note (Provider *provider, double run_us, double waited_us)
 {
   double waits = waits_now (provider);
-  double seen = queue_is_busy (provider) ? MAX (waited_us, 0) : 0;
 
   provider->worked_us = share_now (provider) * WINDOW_US + run_us;
-  provider->waited_us = waits + WEIGHT * (seen - waits);
+  provider->waited_us = waits + WEIGHT * (waited_us - waits);
   provider->worked_at_us = g_get_monotonic_time ();
   queue_changed (provider);
 }

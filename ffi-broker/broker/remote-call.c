@@ -52,6 +52,7 @@ typedef struct
   Call *call;
   char *device;
   guint64 wire_serial;
+  gint64 asked_us;            /* monotonic */
   gboolean answered;
 } Ask;
 
@@ -168,6 +169,50 @@ send_result (Call *call, GPtrArray *buffers, GVariant *values, guint64 run_us, c
                       fds.fds, fds.n_fds);
 }
 
+static Provider *
+find_provider (Call *call, const char *device)
+{
+  Proxy *proxy = call->proxy;
+  GHashTableIter iter;
+  Provider *provider, *own = NULL;
+
+  g_hash_table_iter_init (&iter, proxy->broker->providers);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &provider))
+    if (provider->number == proxy->provider_number)
+      own = provider;
+  if (own == NULL || device == NULL)
+    return own;
+  return registry_get_provider (proxy->broker, own->id, device);
+}
+
+static Offer *
+find_offer (Provider *provider, Call *call)
+{
+  for (guint i = 0; provider != NULL && i < provider->offers->len; i++)
+    {
+      Offer *offer = provider->offers->pdata[i];
+
+      if (offer_is_present (offer) && g_str_equal (offer->function, call->function))
+        return offer;
+    }
+  return NULL;
+}
+
+/* The caller can't say which device it was. */
+static void
+learn (Ask *ask, GPtrArray *outputs, guint64 run_us, guint outcome)
+{
+  Call *call = ask->call;
+  Offer *offer = find_offer (find_provider (call, ask->device), call);
+  guint64 bytes_out = 0;
+
+  for (guint i = 0; outputs != NULL && i < outputs->len; i++)
+    bytes_out += moss_ffi_buffer_get_length (outputs->pdata[i]);
+  if (offer != NULL)
+    learn_report (call->proxy->broker, offer, call->bytes_in, bytes_out, run_us,
+                  g_get_monotonic_time () - ask->asked_us, outcome);
+}
+
 static void
 on_unpacked (GPtrArray *buffers, const GError *error, gpointer user_data)
 {
@@ -182,6 +227,7 @@ on_unpacked (GPtrArray *buffers, const GError *error, gpointer user_data)
     }
   else if (!call->answered)
     {
+      learn (got->ask, buffers, got->run_us, MOSS_FFI_OUTCOME_DONE);
       if (call->proxy->conn != NULL)
         send_result (call, buffers, got->values, got->run_us, got->ask->device);
       end_call (call);
@@ -227,6 +273,8 @@ on_answered (GObject *object, GAsyncResult *result, gpointer user_data)
                                                                     : "org.moss.Error.Lost",
           error != NULL ? error->message : "the other device gave an answer that is none");
       call->pending--;
+      if (!call->answered && g_error_matches (told, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST))
+        learn (ask, NULL, 0, MOSS_FFI_OUTCOME_LOST);
       note_error (call, told);
       failed (call);
       ask_free (ask);
@@ -239,35 +287,6 @@ on_answered (GObject *object, GAsyncResult *result, gpointer user_data)
 }
 
 /* --- asking --- */
-
-static Provider *
-find_provider (Call *call, const char *device)
-{
-  Proxy *proxy = call->proxy;
-  GHashTableIter iter;
-  Provider *provider, *own = NULL;
-
-  g_hash_table_iter_init (&iter, proxy->broker->providers);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &provider))
-    if (provider->number == proxy->provider_number)
-      own = provider;
-  if (own == NULL || device == NULL)
-    return own;
-  return registry_get_provider (proxy->broker, own->id, device);
-}
-
-static Offer *
-find_offer (Provider *provider, Call *call)
-{
-  for (guint i = 0; provider != NULL && i < provider->offers->len; i++)
-    {
-      Offer *offer = provider->offers->pdata[i];
-
-      if (offer_is_present (offer) && g_str_equal (offer->function, call->function))
-        return offer;
-    }
-  return NULL;
-}
 
 static void
 on_packed (GVariant *buffers, const GError *error, gpointer user_data)
@@ -308,6 +327,7 @@ ask_device (Call *call, const char *device)
 
   ask->call = g_rc_box_acquire (call);
   ask->device = g_strdup (device);
+  ask->asked_us = g_get_monotonic_time ();
   if (wire_serials == 0)
     wire_serials = g_get_real_time ();
   ask->wire_serial = ++wire_serials;

@@ -105,6 +105,21 @@ what_now (const char *what)
   return g_strdup ("upper");
 }
 
+/* Until it is cancelled, which it tells. */
+static void
+be_slow (MossFfiInvocation *invocation)
+{
+  GCancellable *cancellable = moss_ffi_invocation_get_cancellable (invocation);
+  gint64 end = g_get_monotonic_time () + SLOW_US;
+  g_autofree char *told = NULL;
+
+  while (g_get_monotonic_time () < end && !g_cancellable_is_cancelled (cancellable))
+    g_usleep (10000);
+  told = g_strconcat (g_getenv ("MOSS_TEST_TURN"), ".cancelled", NULL);
+  if (g_cancellable_is_cancelled (cancellable))
+    g_file_set_contents (told, "", 0, NULL);
+}
+
 static void
 on_text (MossFfiInvocation *invocation, gpointer user_data)
 {
@@ -121,7 +136,7 @@ on_text (MossFfiInvocation *invocation, gpointer user_data)
   if (g_str_equal (what, "hang"))
     sleep (3600);
   if (g_str_equal (what, "slow"))
-    g_usleep (SLOW_US);
+    be_slow (invocation);
   if (g_str_equal (what, "steady") || g_str_equal (what, "doze"))
     g_usleep (g_str_equal (what, "doze") ? DOZE_US : STEADY_US);
   for (gint64 end = g_get_monotonic_time () + THINK_US;
@@ -185,6 +200,8 @@ main (int argc, char **argv)
   if (!added)
     return 2;
   provider = moss_ffi_provider_new (argv[1], argv[2]);
+  if (g_getenv ("MOSS_TEST_TURN") != NULL)
+    moss_ffi_provider_set_threads (provider, 2); /* to hear that a call is cancelled */
   for (int i = 3; added && i < argc; i++)
     added = add_named (provider, argv[i], &error);
   if (!added || !moss_ffi_provider_run (provider, &error))
