@@ -2,9 +2,10 @@
 /* What this machine can do, and the cache in which CRIU keeps it.
  *
  * CRIU finds out what the kernel offers at each start (tens of ms, inside the freeze)
- * unless it finds /run/criu.kdat, which it writes only when /run is a tmpfs. Where it
- * isn't (containers), the cache is made on a private tmpfs and copied; it is made anew at
- * each call, as it is only good for the running kernel. */
+ * unless it finds /run/criu.kdat, so it is asked before the first move. It writes that
+ * only when /run is a tmpfs; where it isn't (containers), the cache is made on a private
+ * tmpfs and copied; it is made anew at each call, as it is only good for the running
+ * kernel. */
 #define G_LOG_DOMAIN "moss-criu"
 #include "criu-rpc.h"
 #include "criu-stats.h"
@@ -67,16 +68,16 @@ is_old (const char *version)
   return FALSE;
 }
 
-/* FEATURE_CHECK fills the cache, and with keep_open CRIU stays, and with it its private
- * /run. */
-static char *
-make_cache (const MossCriuConfig *config, gsize *size, GError **error)
+/* FEATURE_CHECK fills the cache (CHECK doesn't), and with keep_open CRIU stays, and with it
+ * its private /run. Returns it, or NULL. */
+static MossCriuWorker *
+fill_cache (const MossCriuConfig *config, gboolean private_run, GError **error)
 {
-  g_autoptr (MossCriuWorker) worker = moss_criu_worker_new (config, TRUE, -1, error);
+  g_autoptr (MossCriuWorker) worker
+      = moss_criu_worker_new (config, private_run, -1, error);
   MossCriu__Features features = MOSS_CRIU__FEATURES__INIT;
   MossCriu__Request request = MOSS_CRIU__REQUEST__INIT;
   MossCriu__Response *response;
-  g_autofree char *path = NULL;
 
   if (worker == NULL)
     return NULL;
@@ -87,24 +88,49 @@ make_cache (const MossCriuConfig *config, gsize *size, GError **error)
   if (response == NULL)
     return NULL;
   moss_criu__response__free_unpacked (response, NULL);
+  return g_steal_pointer (&worker);
+}
+
+static char *
+make_cache (const MossCriuConfig *config, gsize *size, GError **error)
+{
+  g_autoptr (MossCriuWorker) worker = fill_cache (config, TRUE, error);
+  g_autofree char *path = NULL;
+
+  if (worker == NULL)
+    return NULL;
   path = g_strdup_printf ("/proc/%d/root" CACHE_FILE, (int)worker->pid);
   return moss_criu_read_tail (AT_FDCWD, path, MAX_CACHE, size);
+}
+
+/* On a tmpfs CRIU keeps it by itself, once it was asked. */
+static gboolean
+keeps_cache (void)
+{
+  struct statfs fs;
+
+  return statfs (CACHE_DIR, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+static gboolean
+copy_cache (const MossCriuConfig *config, GError **error)
+{
+  gsize size = 0;
+  g_autofree char *bytes = make_cache (config, &size, error);
+
+  return bytes != NULL && size > 0 && size < MAX_CACHE
+         && g_file_set_contents_full (CACHE_FILE, bytes, size,
+                                      G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
 }
 
 static void
 renew_cache (const MossCriuConfig *config)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *bytes = NULL;
-  struct statfs fs;
-  gsize size = 0;
+  g_autoptr (MossCriuWorker) worker = NULL;
 
-  if (statfs (CACHE_DIR, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
-    return; /* CRIU keeps it there by itself. */
-  bytes = make_cache (config, &size, &error);
-  if (bytes == NULL || size == 0 || size >= MAX_CACHE
-      || !g_file_set_contents_full (CACHE_FILE, bytes, size,
-                                    G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+  if (keeps_cache () ? (worker = fill_cache (config, FALSE, &error)) == NULL
+                     : !copy_cache (config, &error))
     g_debug ("no cache of kernel features: %s", error != NULL ? error->message : "empty");
 }
 

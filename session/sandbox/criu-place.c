@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Changing a process's cgroup waits some ms for all processors (the kernel's
- * cgroup_threadgroup_rwsem), so a thread does it while CRIU goes on. To be born there
+ * cgroup_threadgroup_rwsem), and all forks wait with it. A CRIU that was started ahead is
+ * put there then; else a thread does it while CRIU goes on. To be born there
  * with CLONE_INTO_CGROUP is no way: Linux 6.18 kills what is born into a cgroup that was
  * ever killed.
  *

@@ -22,6 +22,7 @@ typedef struct _MossCriuWorker
 {
   pid_t pid;
   int socket;
+  gboolean inside; /* in the cgroup of what it will restore */
 } MossCriuWorker;
 
 /* Called for each "notify" with its name and pid (0: none). FALSE is passed on to CRIU as

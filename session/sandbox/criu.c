@@ -228,7 +228,8 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
   if (pid > 0 && move->init_pid == 0)
     move->init_pid = pid;
   if (g_str_equal (script, "pre-restore")) /* comes right before init is forked */
-    return moss_criu_place_wait (g_steal_pointer (&move->inside), &move->error);
+    return move->worker->inside
+           || moss_criu_place_wait (g_steal_pointer (&move->inside), &move->error);
   if (g_str_equal (script, "setup-namespaces"))
     {
       /* Init exists, and all others will be its children. */
@@ -249,11 +250,15 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
 }
 
 MossCriuWorker *
-moss_criu_warm (const MossCriuConfig *config, GError **error)
+moss_criu_warm (const MossCriuConfig *config, int cgroup_dirfd, GError **error)
 {
   moss_autofd network = moss_criu_make_network (error);
+  MossCriuWorker *worker
+      = network < 0 ? NULL : moss_criu_worker_new (config, FALSE, network, error);
 
-  return network < 0 ? NULL : moss_criu_worker_new (config, FALSE, network, error);
+  if (worker != NULL && cgroup_dirfd >= 0)
+    worker->inside = moss_cgroup_add (cgroup_dirfd, worker->pid, NULL);
+  return worker;
 }
 
 static MossCriuWorker *
@@ -263,7 +268,7 @@ take_warm (const MossCriuConfig *config, GError **error)
     return config->warm;
   if (config->warm != NULL)
     moss_criu_worker_free (config->warm);
-  return moss_criu_warm (config, error);
+  return moss_criu_warm (config, -1, error);
 }
 
 static MossCriu__Response *
@@ -278,12 +283,14 @@ ask_restore (Move *move, int images_dirfd, const char *root_path, GError **error
   move->worker = take_warm (move->config, error);
   if (move->worker == NULL)
     return NULL;
-  move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);
+  if (!move->worker->inside)
+    move->inside = moss_criu_place_inside (move->cgroup_dirfd, move->worker->pid);
   guard = moss_criu_guard_new (move->worker->socket, move->cgroup_dirfd,
                                move->worker->pid, error);
   if (guard == NULL)
     {
-      moss_criu_place_wait (g_steal_pointer (&move->inside), NULL);
+      if (move->inside != NULL)
+        moss_criu_place_wait (g_steal_pointer (&move->inside), NULL);
       return NULL;
     }
   fill_options (&opts, move->config, images_dirfd);

@@ -154,7 +154,7 @@ keep (MossSandbox *sandbox, int reader, GError **error)
 static void
 warm_criu (MossSandbox *sandbox)
 {
-  MossCriuWorker *criu = moss_travel_warm ();
+  MossCriuWorker *criu = moss_travel_warm (sandbox);
   Room *room;
 
   g_mutex_lock (&lock);

@@ -317,6 +317,7 @@ moss_sandbox_start (MossSandbox *sandbox, const MossSandboxOptions *options, GEr
   MossSpawned spawned;
   gboolean ok;
 
+  moss_room_drop (sandbox); /* its CRIU would be one of the app's processes */
   if (!moss_sandbox_make_files (sandbox, error) || !moss_sandbox_open_cgroup (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;

@@ -89,16 +89,19 @@ moss_travel_require_criu (GError **error)
 }
 
 MossCriuWorker *
-moss_travel_warm (void)
+moss_travel_warm (MossSandbox *sandbox)
 {
   g_autoptr (GError) error = NULL;
   MossCriuConfig config;
   MossCriuWorker *criu;
+  int cgroup;
 
   if (!moss_travel_require_criu (NULL))
     return NULL;
+  /* What runs would be killed and frozen together with it. */
+  cgroup = !sandbox->alive && moss_sandbox_open_cgroup (sandbox, NULL) ? sandbox->cgroup_fd : -1;
   moss_travel_fill_config (&config, NULL);
-  criu = moss_criu_warm (&config, &error);
+  criu = moss_criu_warm (&config, cgroup, &error);
   if (criu == NULL)
     g_message ("No CRIU waits for what arrives: %s", error->message);
   return criu;

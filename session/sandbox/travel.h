@@ -23,7 +23,7 @@ const char *moss_travel_get_version (void);
 gboolean moss_travel_require_criu (GError **error);
 /* What every request asks of CRIU. sandbox: whose name stands in messages, or NULL. */
 void moss_travel_fill_config (MossCriuConfig *config, MossSandbox *sandbox);
-/* A CRIU that waits for a restore, or NULL; see moss_criu_warm(). */
-struct _MossCriuWorker *moss_travel_warm (void);
+/* A CRIU that waits for a restore of sandbox, whose lock is held, or NULL; see moss_criu_warm(). */
+struct _MossCriuWorker *moss_travel_warm (MossSandbox *sandbox);
 
 G_END_DECLS
