@@ -51,6 +51,7 @@ typedef struct
   gpointer data;
   MossCriuStats *stats;
   gboolean frozen;
+  gboolean has_pages; /* before_pages said so */
   pid_t init_pid;
   MossCriuWorker *worker;
   MossCriuPlace *inside, *outside;
@@ -221,6 +222,25 @@ moss_criu_dump (const MossCriuConfig *config,
 }
 
 static gboolean
+get_pages (Move *move)
+{
+  const MossCriuConfig *config = move->config;
+
+  move->has_pages = config->before_pages == NULL
+                    || config->before_pages (config->hook_data, &move->error);
+  return move->has_pages;
+}
+
+static gboolean
+check_pages (Move *move)
+{
+  if (!move->has_pages)
+    g_set_error (&move->error, MOSS_CRIU_ERROR, MOSS_CRIU_ERROR_PROTOCOL,
+                 "CRIU did things in an unknown order");
+  return move->has_pages;
+}
+
+static gboolean
 on_restore_notify (const char *script, pid_t pid, gpointer data)
 {
   Move *move = data;
@@ -236,9 +256,11 @@ on_restore_notify (const char *script, pid_t pid, gpointer data)
       move->outside = moss_criu_place_outside (move->cgroup_dirfd, move->worker->pid);
       return TRUE;
     }
+  if (g_str_equal (script, "post-setup-namespaces")) /* comes right before init forks */
+    return get_pages (move);
   if (!g_str_equal (script, "pre-resume"))
     return TRUE;
-  if (moss_criu_place_wait (g_steal_pointer (&move->outside), &move->error)
+  if (check_pages (move) && moss_criu_place_wait (g_steal_pointer (&move->outside), &move->error)
       && moss_cgroup_set_frozen (move->cgroup_dirfd, TRUE, &move->error))
     {
       move->frozen = TRUE;

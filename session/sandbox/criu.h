@@ -43,7 +43,8 @@ typedef struct
   const char *net_path; /* restore: what to put at /net, if it had one; may be NULL */
   MossCriuHook stopped; /* see moss_criu_dump(); may be NULL */
   MossCriuHook frozen;
-  gpointer hook_data; /* of both */
+  MossCriuHook before_pages; /* see moss_criu_restore(); may be NULL */
+  gpointer hook_data; /* of all three */
   struct _MossCriuWorker *warm; /* restore: of moss_criu_warm(), used up; or NULL */
 } MossCriuConfig;
 
@@ -85,7 +86,8 @@ gboolean moss_criu_has_remaps (int images_dirfd);
  * whole root of the sandbox (the overlay). The tasks are born in cgroup_dirfd and, on
  * TRUE, are frozen there by cgroup.freeze before any of them ran. init_pid becomes a
  * child of the caller, who reaps it. FALSE: nothing of it is left. Blocks; any thread.
- * The images must have passed moss_image_check() before. */
+ * config->before_pages is called once the namespaces are made; until it returned TRUE nothing
+ * has read what is in the files of pages. The images must have passed moss_image_check() before. */
 gboolean moss_criu_restore (const MossCriuConfig *config,
                             int images_dirfd,
                             const char *root_path,

@@ -409,13 +409,22 @@ remove_tree (const char *path)
   return rmdir (path) == 0;
 }
 
-/* The kernel refuses an index of files that a layer has put others in the place of. */
+static gboolean
+is_empty (const char *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+
+  return dir != NULL && g_dir_read_name (dir) == NULL;
+}
+
+/* The kernel refuses an index of files that a layer has put others in the place of. An empty one
+ * stays: in a freeze nothing is to wait for the journal of a disk. */
 gboolean
 moss_sandbox_clear_work (MossSandbox *sandbox, GError **error)
 {
   g_autofree char *work = files_path (sandbox, "work");
 
-  if (remove_tree (work))
+  if (is_empty (work) || remove_tree (work))
     return ensure_dir (work, 0755, error);
   return moss_sandbox_fail_errno (error, errno, "Can't empty the work directory of sandbox %s",
                                   sandbox->id);

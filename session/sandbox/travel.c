@@ -267,7 +267,7 @@ check_image_name (const char *name, GError **error)
 }
 
 /* Of the memory's pages only the number matters to the check: they are copied while the layer is
- * applied. */
+ * applied and CRIU makes the namespaces. */
 static gboolean
 is_pages (const char *name)
 {
@@ -556,6 +556,7 @@ moss_travel_prepare (MossRequest *request, GError **error)
       return NULL;
     }
   if (!moss_sandbox_open_files (sandbox, TRUE, error)
+      || !moss_sandbox_clear_work (sandbox, error)
       || !apply_layer (request, sandbox, index, content, error))
     return NULL;
   return g_variant_new ("()");
@@ -767,8 +768,52 @@ moss_travel_dump (MossRequest *request, GError **error)
 
 /* ---- restore ------------------------------------------------------------------------- */
 
+typedef struct
+{
+  MossRequest *request;
+  GVariant *images;
+  ImageDir *dir;
+  GThread *thread;
+  gint64 took_us;
+  GError *error;
+} PagesCopy;
+
+static gpointer
+copy_pages_thread (gpointer data)
+{
+  PagesCopy *copy = data;
+  gint64 start = g_get_monotonic_time ();
+
+  /* Of this thread only: the app stands still meanwhile. */
+  setpriority (PRIO_PROCESS, 0, -15);
+  copy_pages (copy->request, copy->images, copy->dir, &copy->error);
+  copy->took_us = g_get_monotonic_time () - start;
+  return NULL;
+}
+
+static void
+begin_copy (PagesCopy *copy)
+{
+  copy->thread = g_thread_new ("copy-pages", copy_pages_thread, copy);
+}
+
+/* Waits for it, if nobody did. */
 static gboolean
-run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError **error)
+end_copy (gpointer data, GError **error)
+{
+  PagesCopy *copy = data;
+
+  if (copy->thread != NULL)
+    g_thread_join (g_steal_pointer (&copy->thread));
+  if (copy->error == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&copy->error));
+  return FALSE;
+}
+
+static gboolean
+run_restore (MossSandbox *sandbox, ImageDir *dir, PagesCopy *copy, MossCriuStats *stats,
+             GError **error)
 {
   g_autofree char *root = NULL;
   g_autofree char *net = moss_net_bind_path (sandbox->registry, sandbox->owner, NULL);
@@ -780,6 +825,8 @@ run_restore (MossSandbox *sandbox, ImageDir *dir, MossCriuStats *stats, GError *
 
   moss_travel_fill_config (&config, sandbox);
   config.net_path = net;
+  config.before_pages = end_copy;
+  config.hook_data = copy;
   if (!moss_sandbox_open_cgroup (sandbox, error) || !moss_sandbox_clear_work (sandbox, error)
       || (root = moss_sandbox_mount (sandbox, error)) == NULL)
     return FALSE;
@@ -832,60 +879,25 @@ take_layer (MossRequest *request, MossSandbox *sandbox, gint32 index, gint32 con
   return TRUE;
 }
 
-typedef struct
-{
-  MossRequest *request;
-  GVariant *images;
-  ImageDir *dir;
-  gint64 took_us;
-  GError *error;
-} PagesCopy;
-
-static gpointer
-copy_pages_thread (gpointer data)
-{
-  PagesCopy *copy = data;
-  gint64 start = g_get_monotonic_time ();
-
-  /* Of this thread only: the app stands still meanwhile. */
-  setpriority (PRIO_PROCESS, 0, -15);
-  copy_pages (copy->request, copy->images, copy->dir, &copy->error);
-  copy->took_us = g_get_monotonic_time () - start;
-  return NULL;
-}
-
-/* The memory and the files, at the same time. */
-static gboolean
-take_content (MossRequest *request, MossSandbox *sandbox, GVariant *images, ImageDir *dir,
-              gint32 index, gint32 content, Costs *costs, GError **error)
-{
-  PagesCopy copy = { .request = request, .images = images, .dir = dir };
-  GThread *thread = g_thread_new ("copy-pages", copy_pages_thread, &copy);
-  gboolean ok = take_layer (request, sandbox, index, content, costs, error);
-
-  g_thread_join (thread);
-  costs->copy_us = copy.took_us;
-  if (ok && copy.error != NULL)
-    {
-      g_propagate_error (error, copy.error);
-      return FALSE;
-    }
-  g_clear_error (&copy.error);
-  return ok;
-}
-
 static gboolean
 restore (MossRequest *request, MossSandbox *sandbox, GVariant *images, gint32 index,
          gint32 content, Costs *costs, MossCriuStats *stats, GError **error)
 {
   g_auto (ImageDir) dir = { NULL, -1, NULL };
+  PagesCopy copy = { .request = request, .images = images, .dir = &dir };
+  gboolean ok;
 
-  if (!check_images (request, sandbox, images, &dir, costs, error)
-      || !take_content (request, sandbox, images, &dir, index, content, costs, error))
+  if (!check_images (request, sandbox, images, &dir, costs, error))
     return FALSE;
-  g_clear_pointer (&sandbox->applied, g_ptr_array_unref); /* CRIU may make names in it */
-  return moss_fault_error ("sandboxd.restore.layer", error)
-         && run_restore (sandbox, &dir, stats, error);
+  begin_copy (&copy);
+  ok = take_layer (request, sandbox, index, content, costs, error);
+  if (ok)
+    g_clear_pointer (&sandbox->applied, g_ptr_array_unref); /* CRIU may make names in it */
+  ok = ok && moss_fault_error ("sandboxd.restore.layer", error)
+       && run_restore (sandbox, &dir, &copy, stats, error);
+  end_copy (&copy, NULL);
+  costs->copy_us = copy.took_us;
+  return ok;
 }
 
 GVariant *
