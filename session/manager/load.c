@@ -158,8 +158,9 @@ add_layer (MossFiles *files, Layer *layer, GError **error)
   return FALSE;
 }
 
+/* Of those that may lie in a room: sandboxd takes nothing but pages from there. */
 static const MossManifestFile *
-find_largest_image (const MossManifest *manifest)
+find_largest_pages (const MossManifest *manifest)
 {
   const MossManifestFile *largest = NULL;
 
@@ -167,7 +168,7 @@ find_largest_image (const MossManifest *manifest)
     {
       const MossManifestFile *file = g_ptr_array_index (manifest->files, i);
 
-      if (g_str_has_prefix (file->name, "image/")
+      if (g_str_has_prefix (file->name, "image/pages-")
           && (largest == NULL || file->size > largest->size))
         largest = file;
     }
@@ -178,7 +179,7 @@ static gboolean
 assemble_images (MossFiles *files, const MossManifest *manifest, MossShelf *shelf,
                  MossReady *ready, GError **error)
 {
-  const MossManifestFile *largest = find_largest_image (manifest);
+  const MossManifestFile *largest = find_largest_pages (manifest);
   GVariantBuilder images;
 
   g_variant_builder_init (&images, G_VARIANT_TYPE ("a(sht)"));
