@@ -105,19 +105,47 @@ show_offers (GVariant *offers, const MossFunctionOptions *options)
   return TRUE;
 }
 
+/* "png" and "sha256" are what a person looks for; a capability or a key is for the broker. */
+static gboolean
+is_word (const char *text)
+{
+  return *text != '\0' && strchr (text, '(') == NULL && strstr (text, "->") == NULL;
+}
+
+static GVariant *
+with_word (GVariant *offers, const char *word)
+{
+  GVariantBuilder found;
+
+  g_variant_builder_init (&found, G_VARIANT_TYPE ("aa{sv}"));
+  for (gsize i = 0; i < g_variant_n_children (offers); i++)
+    {
+      g_autoptr (GVariant) offer = g_variant_get_child_value (offers, i);
+
+      if (strcasestr (moss_dict_string (offer, "capability"), word) != NULL
+          || strcasestr (moss_dict_string (offer, "provider"), word) != NULL
+          || strcasestr (moss_dict_string (offer, "name"), word) != NULL)
+        g_variant_builder_add_value (&found, offer);
+    }
+  return g_variant_ref_sink (g_variant_builder_end (&found));
+}
+
 static gboolean
 list (MossCall *call, const MossFunctionOptions *options, GError **error)
 {
   MossDBusFunctionBroker1 *broker = moss_cli_get_broker (error);
+  const char *request = call->args[1] != NULL ? call->args[1] : "";
   g_autoptr (GVariant) offers = NULL;
+  g_autoptr (GVariant) found = NULL;
   GError *cause = NULL;
 
   if (broker == NULL)
     return FALSE;
-  if (!moss_dbus_function_broker1_call_query_sync (
-          broker, call->args[1] != NULL ? call->args[1] : "", &offers, NULL, &cause))
+  if (!moss_dbus_function_broker1_call_query_sync (broker, is_word (request) ? "" : request,
+                                                   &offers, NULL, &cause))
     return finish (FALSE, cause, error);
-  return show_offers (offers, options);
+  found = is_word (request) ? with_word (offers, request) : g_variant_ref (offers);
+  return show_offers (found, options);
 }
 
 static gboolean
