@@ -24,7 +24,8 @@
 #define BUS_TIMEOUT_MS 5000
 #define LOG_MAX (1 << 20)
 
-/* What a message may start is in a folder of our own (init-services.c). Any user: moss-init itself logs in (init-relay.c), and nobody from outside reaches the socket. */
+/* What a message may start is in a folder of our own (init-services.c). Any user: moss-init
+ * itself logs in (init-relay.c), and nobody from outside reaches the socket. */
 static const char bus_config[]
     = "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
       " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
