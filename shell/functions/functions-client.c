@@ -73,7 +73,8 @@ set_problem (MossFunctionsClient *self, GError *error)
     return;
   if (g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN)
       || g_error_matches (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER))
-    self->problem = g_strdup (_ ("Moss is not running here, so there is nobody to ask."));
+    self->problem = g_strdup (_ ("The service that knows the functions isn't installed: Moss is "
+                                 "not whole here. Install it again; this page keeps looking."));
   else if (error->domain == G_DBUS_ERROR && error->code >= G_DBUS_ERROR_SPAWN_EXEC_FAILED
            && error->code <= G_DBUS_ERROR_SPAWN_NO_MEMORY)
     self->problem = g_strdup (_ ("The service that knows the functions can't be started. Log out "

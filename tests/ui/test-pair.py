@@ -57,7 +57,8 @@ class Pairing(Desktop):
     def __init__(self, suffix="", add=(1212, 433), **options):
         super().__init__(session=False, shell=False, **options)
         self.suffix, self.add = suffix, add
-        self.your_devices = (858, 682)  # the button of what it says about the identity
+        # The button of what it says about the identity.
+        self.your_devices = (858 if add[0] > 640 else 1280 - 858, 682)
         self.address = start_services(self, self.environment, "own", "Desktop")
         self.english = dict(self.environment, LANG="C.UTF-8", LANGUAGE="C")
         self.start_shell()
