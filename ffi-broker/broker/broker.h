@@ -59,6 +59,7 @@ struct _Provider
   guint doubts;                 /* reports in a row that can't be so; see learn.c */
   guint index;                  /* in the table that is published; G_MAXUINT: not in it */
   guint crashes;
+  gboolean returns_memory;      /* it said that it is through with its arguments when it answers */
   gboolean dirty;
 };
 
@@ -161,6 +162,9 @@ void clients_stop (Broker *broker);
 /* Takes the socket; app: of a sandbox, or NULL. */
 Client *clients_add (Broker *broker, int socket, const char *app);
 const char *client_get_name (Client *client);
+/* Whether it and the provider may see everything of each other: both are processes of this user
+ * outside of any sandbox, and the provider said that it gives arguments back. */
+gboolean client_trusts (Client *client, const Provider *provider);
 Broker *client_get_broker (Client *client);
 MossFfiConn *client_get_conn (Client *client);
 /* NULL: it is in no sandbox. */

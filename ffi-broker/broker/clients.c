@@ -29,6 +29,7 @@ struct _Client
   MossFfiConn *conn;       /* NULL once it is gone */
   char *name, *app;
   gboolean greeted;
+  gboolean same_user;      /* as the broker */
   guint connecting, asking;
   GHashTable *providers;   /* numbers it may report of */
 };
@@ -38,6 +39,7 @@ typedef struct
   Client *client;
   guint64 serial;
   guint provider;
+  gboolean trusted;
 } Connecting;
 
 static void
@@ -98,7 +100,7 @@ on_connected (int socket, const GError *error, gpointer user_data)
     {
       g_hash_table_add (client->providers, GUINT_TO_POINTER (connecting->provider));
       g_variant_dict_init (&about, NULL);
-      g_variant_dict_insert (&about, "trusted", "b", FALSE);
+      g_variant_dict_insert (&about, "trusted", "b", connecting->trusted);
       moss_ffi_conn_send (client->conn, MOSS_FFI_FRAME_CONNECTED, connecting->serial,
                           g_variant_new ("(@a{sv})", g_variant_dict_end (&about)), &socket, 1);
     }
@@ -134,9 +136,10 @@ on_connect (Client *client, MossFfiFrame *frame)
   connecting->client = g_rc_box_acquire (client);
   connecting->serial = frame->serial;
   connecting->provider = provider->number;
+  connecting->trusted = client_trusts (client, provider);
   client->connecting++;
-  connect_provider (provider, client->app != NULL ? client->app : client->name, FALSE,
-                    on_connected, connecting);
+  connect_provider (provider, client->app != NULL ? client->app : client->name,
+                    connecting->trusted, on_connected, connecting);
 }
 
 static void
@@ -349,6 +352,15 @@ on_ended (MossFfiConn *conn, gpointer user_data)
 
 static const MossFfiConnFuncs funcs = { on_frame, on_ended };
 
+static gboolean
+is_same_user (int socket)
+{
+  struct ucred peer = { .uid = -1 };
+  socklen_t size = sizeof peer;
+
+  return getsockopt (socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == getuid ();
+}
+
 Client *
 clients_add (Broker *broker, int socket, const char *app)
 {
@@ -365,6 +377,7 @@ clients_add (Broker *broker, int socket, const char *app)
   client->name = g_strdup ("");
   client->app = g_strdup (app);
   client->providers = g_hash_table_new (NULL, NULL);
+  client->same_user = is_same_user (socket);
   client->conn = moss_ffi_conn_new (socket, &funcs, client);
   g_hash_table_add (broker->clients, client);
   return client;
@@ -374,6 +387,14 @@ const char *
 client_get_name (Client *client)
 {
   return client->app != NULL ? client->app : client->name;
+}
+
+gboolean
+client_trusts (Client *client, const Provider *provider)
+{
+  return !client->app && client->same_user && provider->kind == MOSS_FFI_KIND_LOCAL &&
+         provider->worker == NULL && provider->client != NULL && !provider->client->app &&
+         provider->client->same_user && provider->returns_memory;
 }
 
 Broker *

@@ -476,6 +476,7 @@ set_version (Provider *provider, GVariant *dict)
 
   g_variant_lookup (dict, "version", "&s", &version);
   g_variant_lookup (dict, "name", "&s", &name);
+  provider->returns_memory = get_flag (dict, "returns-memory", FALSE);
   take_version (provider, version, name);
 }
 

@@ -130,7 +130,7 @@ pack_next (Packing *packing)
 
       if (moss_ffi_buffer_get_length (buffer) > INLINE_MAX)
         {
-          if (moss_ffi_buffer_share (buffer, FALSE, &error))
+          if (moss_ffi_buffer_share (buffer, MOSS_FFI_TRUST_SEALED, &error))
             put (packing, buffer);
           else
             packed (packing, error);

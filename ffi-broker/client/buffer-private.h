@@ -3,6 +3,7 @@
 #pragma once
 
 #include "buffer-wire.h"
+#include "pool.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,8 @@ struct _MossFfiBuffer
   gsize room;       /* of writable */
   GBytes *bytes;
   int fd; /* -1: in memory only */
+  MossFfiPooled lent; /* a copy for who trusts us, which goes back to the pool */
+  gboolean forgone;   /* or doesn't */
   guint64 offset;
   gsize length;
   guint n_dims;

@@ -11,42 +11,83 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static gboolean
-copy_into_memfd (MossFfiBuffer *buffer, GError **error)
+copy_into (MossFfiBuffer *buffer, int fd, GError **error)
 {
   gsize size;
   gconstpointer data = g_bytes_get_data (buffer->bytes, &size);
-  int fd = moss_ffi_memfd_make (size, error);
 
   if (fd < 0)
     return FALSE;
-  if (!moss_pwrite_all (fd, data, size, 0))
-    {
-      moss_ffi_fail (error, MOSS_FFI_ERROR_FAILED, "A buffer can't be filled: %s",
-                     g_strerror (errno));
-      close (fd);
-      return FALSE;
-    }
-  buffer->fd = fd;
-  buffer->offset = 0;
+  if (moss_pwrite_all (fd, data, size, 0))
+    return TRUE;
+  moss_ffi_fail (error, MOSS_FFI_ERROR_FAILED, "A buffer can't be filled: %s",
+                 g_strerror (errno));
+  close (fd);
+  return FALSE;
+}
+
+/* In memory that has more in it than these bytes: for nobody else. */
+static gboolean
+lend (MossFfiBuffer *buffer, GError **error)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (buffer->bytes, &size);
+
+  if (buffer->lent.fd >= 0)
+    return TRUE;
+  if (!moss_ffi_pool_take (size, &buffer->lent, error))
+    return FALSE;
+  memcpy (buffer->lent.data, data, size);
   return TRUE;
 }
 
-/* Puts the bytes in a memfd if they aren't. @keep_writable: the receiver trusts us, so
- * that our memory may be used again afterwards. */
+/* Puts the bytes in a memfd if they aren't; sealed unless the receiver trusts us. */
 gboolean
-moss_ffi_buffer_share (MossFfiBuffer *buffer, gboolean keep_writable, GError **error)
+moss_ffi_buffer_share (MossFfiBuffer *buffer, MossFfiTrust trust, GError **error)
+{
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&buffer->lock);
+  gboolean trusted = trust == MOSS_FFI_TRUST_LENT || trust == MOSS_FFI_TRUST_ALL;
+  int fd;
+
+  if (trusted && buffer->fd >= 0)
+    return TRUE;
+  moss_ffi_buffer_end_writing (buffer);
+  if (buffer->fd < 0 && trust == MOSS_FFI_TRUST_LENT)
+    return lend (buffer, error);
+  if (buffer->fd < 0)
+    {
+      fd = moss_ffi_memfd_make (g_bytes_get_size (buffer->bytes), error);
+      if (!copy_into (buffer, fd, error))
+        return FALSE;
+      buffer->fd = fd;
+      buffer->offset = 0;
+    }
+  return moss_ffi_fd_seal (buffer->fd, error);
+}
+
+/* After a call that wasn't answered: who knows who still reads it. */
+void
+moss_ffi_buffer_forgo (MossFfiBuffer *buffer)
 {
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&buffer->lock);
 
-  if (keep_writable && buffer->fd >= 0)
-    return TRUE;
-  moss_ffi_buffer_end_writing (buffer);
-  if (buffer->fd < 0 && !copy_into_memfd (buffer, error))
-    return FALSE;
-  return moss_ffi_fd_seal (buffer->fd, error);
+  buffer->forgone = TRUE;
+}
+
+/* Whether a result is an argument that was lent, given back as it came. */
+gboolean
+moss_ffi_buffer_is_lent (MossFfiBuffer *argument, MossFfiBuffer *result)
+{
+  struct stat first, second;
+
+  return argument->lent.fd >= 0 && result->fd >= 0 && fstat (argument->lent.fd, &first) == 0
+         && fstat (result->fd, &second) == 0 && first.st_dev == second.st_dev
+         && first.st_ino == second.st_ino;
 }
 
 static GVariant *
@@ -89,9 +130,9 @@ to_wire_fd (MossFfiBuffer *buffer, MossFfiTrust trust, MossFfiFds *fds, GError *
                      "A call can't have more than %d big buffers", MOSS_FFI_FRAME_FDS);
       return NULL;
     }
-  if (!moss_ffi_buffer_share (buffer, trust == MOSS_FFI_TRUST_ALL, error))
+  if (!moss_ffi_buffer_share (buffer, trust, error))
     return NULL;
-  fds->fds[fds->n_fds++] = buffer->fd;
+  fds->fds[fds->n_fds++] = buffer->fd >= 0 ? buffer->fd : buffer->lent.fd;
   return to_wire (buffer, g_variant_new_array (G_VARIANT_TYPE_BYTE, NULL, 0),
                   fds->n_fds - 1);
 }

@@ -13,7 +13,8 @@ typedef enum
 {
   MOSS_FFI_TRUST_SEALED, /* an argument: refused when its sender can still write it */
   MOSS_FFI_TRUST_COPY,   /* a result: copied when its sender can still write it */
-  MOSS_FFI_TRUST_ALL,    /* our own processes: used as it is (pools) */
+  MOSS_FFI_TRUST_ALL,    /* our own processes: used as it is */
+  MOSS_FFI_TRUST_LENT, /* an argument for one of those, which gives it back by answering */
 } MossFfiTrust;
 
 /* Lent by the buffers, to be sent with their frame. */
@@ -33,8 +34,9 @@ GPtrArray *moss_ffi_buffers_from_wire (GVariant *buffers,
                                        MossFfiTrust trust,
                                        GError **error);
 gboolean moss_ffi_buffer_check (MossFfiBuffer *buffer, GError **error);
-gboolean
-moss_ffi_buffer_share (MossFfiBuffer *buffer, gboolean keep_writable, GError **error);
+gboolean moss_ffi_buffer_share (MossFfiBuffer *buffer, MossFfiTrust trust, GError **error);
+void moss_ffi_buffer_forgo (MossFfiBuffer *buffer);
+gboolean moss_ffi_buffer_is_lent (MossFfiBuffer *argument, MossFfiBuffer *result);
 void moss_ffi_buffer_avoid_mappings (void);
 
 G_END_DECLS

@@ -37,6 +37,7 @@ moss_ffi_buffer_make (const char *caps)
   g_mutex_init (&buffer->lock);
   buffer->caps = g_strdup (caps);
   buffer->fd = -1;
+  buffer->lent.fd = -1;
   return buffer;
 }
 
@@ -228,6 +229,10 @@ moss_ffi_buffer_unref (MossFfiBuffer *buffer)
   g_clear_pointer (&buffer->bytes, g_bytes_unref);
   if (buffer->fd >= 0)
     close (buffer->fd);
+  if (buffer->lent.fd >= 0 && !buffer->forgone)
+    moss_ffi_pool_give (&buffer->lent);
+  else if (buffer->lent.fd >= 0)
+    moss_ffi_pooled_close (&buffer->lent);
   g_clear_pointer (&buffer->metadata, g_variant_unref);
   g_mutex_clear (&buffer->lock);
   g_free (buffer->caps);

@@ -37,7 +37,7 @@ static gboolean
 send_call (int socket, const MossFfiRequest *request, guint64 serial, GError **error)
 {
   MossFfiFds fds = { .n_fds = 0 };
-  MossFfiTrust trust = request->trusted ? MOSS_FFI_TRUST_ALL : MOSS_FFI_TRUST_SEALED;
+  MossFfiTrust trust = request->trusted ? MOSS_FFI_TRUST_LENT : MOSS_FFI_TRUST_SEALED;
   GVariant *inputs
       = moss_ffi_buffers_to_wire (request->inputs, request->n_inputs, trust, &fds, error);
   GVariant *options = request->options;
@@ -170,6 +170,24 @@ receive_answer (int socket,
     }
 }
 
+/* What was lent is ours again with the answer, unless it is the answer. */
+static void
+take_back (const MossFfiRequest *request, MossFfiResult *result)
+{
+  guint n = result ? moss_ffi_result_get_n_buffers (result) : 0;
+
+  for (guint i = 0; request->trusted && i < request->n_inputs; i++)
+    {
+      gboolean kept = result == NULL;
+
+      for (guint j = 0; j < n && !kept; j++)
+        kept = moss_ffi_buffer_is_lent (request->inputs[i],
+                                        moss_ffi_result_get_buffer (result, j));
+      if (kept)
+        moss_ffi_buffer_forgo (request->inputs[i]);
+    }
+}
+
 /* Calls the provider at the other end of @socket and waits for its answer. After an error
  * the socket may still be in the middle of something: close it then. Any thread, but one
  * call at a time on a socket. */
@@ -186,7 +204,10 @@ moss_ffi_link_call (int socket,
       = request->deadline_us > 0 ? g_get_monotonic_time () + request->deadline_us : 0;
 
   if (!send_call (socket, request, serial, error))
-    return NULL;
+    {
+      take_back (request, NULL);
+      return NULL;
+    }
   if (cancellable && !g_cancellable_make_pollfd (cancellable, &cancel))
     cancel.fd = -1;
   if (!receive_answer (socket, request, serial, &cancel, deadline, &result, error))
@@ -194,5 +215,6 @@ moss_ffi_link_call (int socket,
                          NULL, 0, NULL);
   if (cancel.fd >= 0)
     g_cancellable_release_fd (cancellable);
+  take_back (request, result);
   return result;
 }

@@ -23,6 +23,7 @@ struct _MossFfiProvider
   GThreadPool *threads;
   GHashTable *callers; /* used by context only */
   guint n_calls;       /* atomic */
+  gboolean returns_memory;
   int broker;
   gboolean inherited; /* the broker's socket was given to us: with it goes the provider */
   GSource *broker_source;
@@ -158,6 +159,21 @@ moss_ffi_provider_set_name (MossFfiProvider *self, const char *name)
   g_autofree char *old = self->name;
 
   self->name = g_strdup (name);
+}
+
+/**
+ * moss_ffi_provider_set_returns_memory:
+ * @provider: a provider
+ * @returns: whether its functions don't look at what they were called with after they
+ *   answered
+ *
+ * Large arguments of callers that it trusts are then in memory that is used again, which
+ * is quicker. Before it is attached.
+ */
+void
+moss_ffi_provider_set_returns_memory (MossFfiProvider *self, gboolean returns)
+{
+  self->returns_memory = returns;
 }
 
 static void
@@ -321,6 +337,7 @@ about_us (MossFfiProvider *self)
   g_variant_dict_insert (&about, "id", "s", self->id);
   g_variant_dict_insert (&about, "version", "s", self->version);
   g_variant_dict_insert (&about, "kind", "s", "local");
+  g_variant_dict_insert (&about, "returns-memory", "b", self->returns_memory);
   if (self->name)
     g_variant_dict_insert (&about, "name", "s", self->name);
   return g_variant_dict_end (&about);

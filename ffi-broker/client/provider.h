@@ -60,6 +60,7 @@ G_DECLARE_FINAL_TYPE (MossFfiProvider, moss_ffi_provider, MOSS_FFI, PROVIDER, GO
 
 MossFfiProvider *moss_ffi_provider_new (const char *id, const char *version);
 void moss_ffi_provider_set_name (MossFfiProvider *provider, const char *name);
+void moss_ffi_provider_set_returns_memory (MossFfiProvider *provider, gboolean returns);
 void moss_ffi_provider_set_threads (MossFfiProvider *provider, guint threads);
 gboolean moss_ffi_provider_add (MossFfiProvider *provider,
                                 const char *capability,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* What a call costs beside the alternatives, each measured in turns with it in one run:
  * an empty call and a raw peer-to-peer GDBus call; 16 MiB in a memfd and the same memory
- * handed over by nothing but sendmsg; one JSON line a figure. */
+ * handed over by nothing but sendmsg; 16 MiB that must be copied into a memfd, one of the
+ * pool and a new one each time. One JSON line a figure. */
 #include "ffi-broker/client/buffer-wire.h"
 #include "ffi-broker/client/link.h"
 #include "ffi-broker/client/provider.h"
@@ -68,7 +69,7 @@ serve_moss (int socket)
 
   moss_ffi_provider_add (provider, "empty", NULL, on_empty, NULL, NULL, NULL);
   moss_ffi_provider_add (provider, "look", NULL, on_look, NULL, NULL, NULL);
-  moss_ffi_provider_add_caller (provider, socket, FALSE);
+  moss_ffi_provider_add_caller (provider, socket, TRUE);
   for (;;)
     g_main_context_iteration (NULL, TRUE);
 }
@@ -166,6 +167,8 @@ typedef struct
   int socket;
   GDBusConnection *bus;
   MossFfiBuffer *buffer;
+  GBytes *bytes; /* of a new buffer for each call */
+  gboolean trusted;
 } Caller;
 
 static void
@@ -174,7 +177,8 @@ call_moss (Caller *caller, const char *function)
   MossFfiRequest request = { .function = function,
                              .out_caps = "",
                              .inputs = &caller->buffer,
-                             .n_inputs = caller->buffer ? 1 : 0 };
+                             .n_inputs = caller->buffer ? 1 : 0,
+                             .trusted = caller->trusted };
   g_autoptr (GError) error = NULL;
   g_autoptr (MossFfiResult) result
       = moss_ffi_link_call (caller->socket, &request, NULL, &error);
@@ -193,6 +197,15 @@ static void
 call_look (Caller *caller)
 {
   call_moss (caller, "look");
+}
+
+/* An argument that is in memory only, as most are. */
+static void
+call_copied (Caller *caller)
+{
+  caller->buffer = moss_ffi_buffer_new (OCTETS, caller->bytes);
+  call_moss (caller, "look");
+  g_clear_pointer (&caller->buffer, moss_ffi_buffer_unref);
 }
 
 static void
@@ -306,6 +319,7 @@ main (int argc, char **argv)
   Caller bare = { .socket = start (serve_bare, SOCK_SEQPACKET, &pids[1]) };
   int peer = start (serve_gdbus, SOCK_STREAM, &pids[2]);
   Caller gdbus = { .bus = open_gdbus (peer) };
+  Caller lent = { .trusted = TRUE }, fresh = { .trusted = FALSE };
   g_autoptr (MossFfiBuffer) buffer = moss_ffi_buffer_new_writable (OCTETS, BIG, NULL);
 
   compare ("empty-call-vs-gdbus", 1.3, call_empty, &moss, call_gdbus, &gdbus,
@@ -315,6 +329,10 @@ main (int argc, char **argv)
   moss.buffer = bare.buffer = buffer;
   compare ("memfd-16mib-vs-bare-fd", 1.2, call_look, &moss, call_bare, &bare,
            quick ? 50 : 400);
+  lent.socket = fresh.socket = moss.socket;
+  lent.bytes = fresh.bytes = moss_ffi_buffer_get_bytes (buffer, NULL);
+  compare ("argument-16mib-pooled-vs-fresh", 1, call_copied, &lent, call_copied, &fresh,
+           quick ? 20 : 200);
   for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
     {
       kill (pids[i], SIGKILL);

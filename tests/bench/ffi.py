@@ -29,6 +29,7 @@ PICTURE = "tests/bench/bench-ffi-picture"  # when libvips was there to build it
 BASELINES = {
     "empty-call-vs-gdbus": ("theirs_us", "a GDBus call, peer to peer"),
     "memfd-16mib-vs-bare-fd": ("theirs_us", "a bare descriptor"),
+    "argument-16mib-pooled-vs-fresh": ("theirs_us", "a new memfd for each call"),
     "call-best-overhead": ("plain_ns", "the plain call"),
     "call-best-overhead-with-broker": ("plain_ns", "the plain call"),
     "picture-job-vs-best": ("direct_us", "the best provider called directly"),

@@ -200,6 +200,7 @@ main (int argc, char **argv)
   if (!added)
     return 2;
   provider = moss_ffi_provider_new (argv[1], argv[2]);
+  moss_ffi_provider_set_returns_memory (provider, TRUE);
   if (g_getenv ("MOSS_TEST_TURN") != NULL)
     moss_ffi_provider_set_threads (provider, 2); /* to hear that a call is cancelled */
   for (int i = 3; added && i < argc; i++)

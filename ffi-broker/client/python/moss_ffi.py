@@ -111,6 +111,7 @@ def provider():
         if _provider is None:
             name = os.path.splitext(os.path.basename(sys.argv[0]))[0] or "python"
             _provider = MossFfi.Provider.new(os.environ.get("MOSS_FFI_ID", "python:" + name), "1")
+            _provider.set_returns_memory(True)  # what a function gets is a copy
             _provider.set_name(name)
         return _provider
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT "text/plain"
@@ -27,7 +28,7 @@ typedef struct
   guint threads;
   GMutex lock;
   GCond ready;
-  guint cancelled; /* atomic */
+  guint begun, cancelled; /* atomic */
 } Server;
 
 static void
@@ -90,6 +91,7 @@ on_wait_thread (MossFfiInvocation *call, gpointer data)
   Server *server = data;
   GCancellable *cancellable = moss_ffi_invocation_get_cancellable (call);
 
+  g_atomic_int_inc (&server->begun);
   while (!g_cancellable_is_cancelled (cancellable))
     g_usleep (500);
   g_atomic_int_inc (&server->cancelled);
@@ -123,6 +125,29 @@ on_big (MossFfiInvocation *call, gpointer data)
   moss_ffi_invocation_return (call);
 }
 
+/* Gives back what it was called with. */
+static void
+on_same (MossFfiInvocation *call, gpointer data)
+{
+  moss_ffi_invocation_add_output (call, moss_ffi_invocation_get_input (call, 0));
+  moss_ffi_invocation_return (call);
+}
+
+/* Says which memory its argument is in, and whether that could still be written. */
+static void
+on_memory (MossFfiInvocation *call, gpointer data)
+{
+  int fd = moss_ffi_buffer_get_fd (moss_ffi_invocation_get_input (call, 0));
+  struct stat info;
+
+  g_assert_no_errno (fstat (fd, &info));
+  moss_ffi_invocation_set_value (call, "value", g_variant_new_uint64 (info.st_ino));
+  moss_ffi_invocation_set_value (
+      call, "sealed",
+      g_variant_new_boolean ((fcntl (fd, F_GET_SEALS) & F_SEAL_WRITE) != 0));
+  moss_ffi_invocation_return (call);
+}
+
 static void
 offer (Server *server, const char *name, const char *capability, MossFfiFunction function)
 {
@@ -152,6 +177,9 @@ serve (gpointer data)
   offer (server, "wait-thread", "generate wait-more() -> text/plain", on_wait_thread);
   offer (server, "forget", "generate nothing() -> text/plain", on_forget);
   offer (server, "wrong", "generate text() -> text/plain", on_wrong);
+  offer (server, "same", "transform same(text/plain) -> text/plain", on_same);
+  offer (server, "memory", "compare memory(text/plain) -> application/x-moss-value,type=t",
+         on_memory);
   offer (server, "big", "generate much() -> application/octet-stream", on_big);
   moss_ffi_provider_add_caller (server->provider, server->socket, server->trusted);
   g_cond_signal (&server->ready);
@@ -340,11 +368,21 @@ test_errors (Fixture *fixture, gconstpointer threads)
     }
 }
 
-static gpointer
-cancel_soon (gpointer cancellable)
+typedef struct
 {
-  g_usleep (20000);
-  g_cancellable_cancel (cancellable);
+  Server *server;
+  GCancellable *cancellable;
+} Canceller;
+
+/* Once it runs. */
+static gpointer
+cancel_soon (gpointer data)
+{
+  Canceller *canceller = data;
+
+  while (g_atomic_int_get (&canceller->server->begun) == 0)
+    g_usleep (1000);
+  g_cancellable_cancel (canceller->cancellable);
   return NULL;
 }
 
@@ -354,7 +392,8 @@ test_cancel (Fixture *fixture, gconstpointer threads)
   MossFfiRequest request = { .function = "wait-thread", .out_caps = TEXT };
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
-  GThread *thread = g_thread_new ("cancel", cancel_soon, cancellable);
+  Canceller canceller = { &fixture->server, cancellable };
+  GThread *thread = g_thread_new ("cancel", cancel_soon, &canceller);
 
   g_assert_null (moss_ffi_link_call (fixture->socket, &request, cancellable, &error));
   g_assert_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_CANCELLED);
@@ -386,6 +425,8 @@ test_caller_leaves (Fixture *fixture, gconstpointer threads)
       g_variant_new_parsed ("('wait-thread', '', @a{sv} {}, @a" MOSS_FFI_BUFFER_TYPE
                             " [], @a{sv} {})"),
       NULL, 0, NULL));
+  while (g_atomic_int_get (&fixture->server.begun) == 0)
+    g_usleep (1000);
   close (fixture->socket);
   fixture->socket = -1;
   while (g_atomic_int_get (&fixture->server.cancelled) == 0)
@@ -659,6 +700,88 @@ test_too_many (void)
   g_assert_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_INVALID);
 }
 
+#define LARGE 100000
+
+static void
+set_up_trusted (Fixture *fixture, gconstpointer threads)
+{
+  fixture->server.trusted = TRUE;
+  set_up (fixture, threads);
+}
+
+static MossFfiResult *
+call_trusted (Fixture *fixture, const char *function, const char *caps, MossFfiBuffer *input)
+{
+  MossFfiRequest request = { .function = function,
+                             .out_caps = caps,
+                             .inputs = &input,
+                             .n_inputs = 1,
+                             .trusted = TRUE };
+  g_autoptr (GError) error = NULL;
+  MossFfiResult *result = moss_ffi_link_call (fixture->socket, &request, NULL, &error);
+
+  g_assert_no_error (error);
+  return result;
+}
+
+static MossFfiBuffer *
+large (char letter)
+{
+  g_autofree char *text = g_malloc (LARGE);
+
+  memset (text, letter, LARGE);
+  return text_buffer (text, LARGE);
+}
+
+static guint64
+memory_of (MossFfiResult *result, gboolean sealed)
+{
+  g_autoptr (GVariant) memory = moss_ffi_result_get_value (result, "value");
+  g_autoptr (GVariant) is_sealed = moss_ffi_result_get_value (result, "sealed");
+
+  g_assert_true (g_variant_get_boolean (is_sealed) == sealed);
+  return g_variant_get_uint64 (memory);
+}
+
+/* The memory of large arguments is used again, between those who trust each other alone. */
+static void
+test_pool (Fixture *fixture, gconstpointer threads)
+{
+  const char *caps = "application/x-moss-value,type=t";
+  guint64 first = 0;
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (MossFfiBuffer) input = large ('a' + i);
+      g_autoptr (MossFfiResult) lent = call_trusted (fixture, "memory", caps, input);
+      g_autoptr (MossFfiResult) sent = call (fixture, "memory", caps, input, NULL);
+
+      first = first > 0 ? first : memory_of (lent, FALSE);
+      g_assert_cmpuint (memory_of (lent, FALSE), ==, first);
+      g_assert_cmpuint (memory_of (sent, TRUE), !=, first);
+    }
+}
+
+/* A result that is the argument stays what it is. */
+static void
+test_pool_given_back (Fixture *fixture, gconstpointer threads)
+{
+  g_autoptr (MossFfiBuffer) input = large ('a');
+  g_autoptr (MossFfiResult) result = call_trusted (fixture, "same", TEXT, input);
+  g_autoptr (GBytes) bytes
+      = moss_ffi_buffer_get_bytes (moss_ffi_result_get_buffer (result, 0), NULL);
+
+  g_clear_pointer (&input, moss_ffi_buffer_unref);
+  for (int i = 0; i < 3; i++)
+    {
+      g_autoptr (MossFfiBuffer) other = large ('b');
+      g_autoptr (MossFfiResult) ignored = call_trusted (fixture, "same", TEXT, other);
+    }
+  g_assert_cmpuint (g_bytes_get_size (bytes), ==, LARGE);
+  for (gsize i = 0; i < LARGE; i++)
+    g_assert_cmpint (((const char *)g_bytes_get_data (bytes, NULL))[i], ==, 'a');
+}
+
 static void
 add (const char *name, guint threads, void (*test) (Fixture *, gconstpointer))
 {
@@ -684,6 +807,9 @@ main (int argc, char **argv)
   add ("bad-buffers", 0, test_bad_buffers);
   add ("not-memory", 0, test_not_memory);
   add ("rubbish", 0, test_rubbish);
+  g_test_add ("/ffi/pool/used-again", Fixture, NULL, set_up_trusted, test_pool, tear_down);
+  g_test_add ("/ffi/pool/given-back", Fixture, NULL, set_up_trusted, test_pool_given_back,
+              tear_down);
   g_test_add_func ("/ffi/result/changes-afterwards", test_changes_afterwards);
   g_test_add_func ("/ffi/result/bad", test_bad_results);
   g_test_add_func ("/ffi/buffer/sealed", test_sealed);
