@@ -4,6 +4,8 @@
 #include "buffer-wire.h"
 #include "provider.h"
 
+#include <glib-unix.h>
+
 G_BEGIN_DECLS
 
 /* A function as it was added. Counted, so that a call under way keeps its closure. */
@@ -17,6 +19,37 @@ typedef struct
   gpointer data;
   GDestroyNotify destroy;
 } MossFfiOffered;
+
+struct _MossFfiProvider
+{
+  GObject parent_instance;
+  char *id;
+  char *version;
+  char *name;
+  GMutex lock;           /* of functions */
+  GHashTable *functions; /* name → offered */
+  GMainContext *context;
+  GMainLoop *loop;
+  GThreadPool *threads;
+  GHashTable *callers; /* used by context only */
+  guint n_calls;       /* atomic */
+  gboolean returns_memory;
+  int broker;
+  gboolean inherited; /* the broker's socket was given to us: with it goes the provider */
+  GSource *broker_source;
+  GSource *retry;
+};
+
+void moss_ffi_clear_source (GSource **source);
+GSource *moss_ffi_provider_watch (MossFfiProvider *provider,
+                                  int fd,
+                                  GUnixFDSourceFunc func,
+                                  gpointer data,
+                                  GDestroyNotify destroy);
+/* provider-broker.c. @list: of MossFfiOffered */
+gboolean
+moss_ffi_provider_announce (MossFfiProvider *provider, GPtrArray *list, GError **error);
+void moss_ffi_provider_drop_broker (MossFfiProvider *provider);
 
 MossFfiOffered *moss_ffi_offered_ref (MossFfiOffered *offered);
 void moss_ffi_offered_unref (MossFfiOffered *offered);
