@@ -157,7 +157,7 @@ done (Offer *offer, guint64 bytes_in, guint64 bytes_out, double run_us, double w
     run_us = whole_us;
   said_us = run_us;
   run_us = believe (provider, said_us, waited, whole_us);
-  queued = queue_is_busy (provider) && waited - run_us > run_us / 4;
+  queued = queue_is_busy (provider) && waited - run_us > run_us; /* one other at least */
   if (run_us == said_us && provider->kind == MOSS_FFI_KIND_LOCAL && !queued &&
       (provider->worker == NULL || !worker_is_younger (provider->worker, whole_us)))
     learn_way (provider, bytes, whole_us - run_us);
