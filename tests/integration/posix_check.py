@@ -240,6 +240,20 @@ def check_removed_directory_is_empty():
     os.close(fd)
 
 
+def check_nameless_things_have_attributes():
+    os.mkfifo("p")
+    pipe = os.open("p", os.O_RDWR)
+    os.unlink("p")
+    assert stat.S_ISFIFO(os.fstat(pipe).st_mode) and os.fstat(pipe).st_nlink == 0
+    assert os.write(pipe, b"on") == 2 and os.read(pipe, 2) == b"on"
+    os.close(pipe)
+    os.mkdir("d")
+    fd = os.open("d", os.O_RDONLY)
+    os.rmdir("d")
+    assert stat.S_ISDIR(os.fstat(fd).st_mode) and os.fstat(fd).st_nlink == 0
+    os.close(fd)
+
+
 def check_many_entries():
     names = {f"file-{number:05}" for number in range(3000)}
     for name in names:

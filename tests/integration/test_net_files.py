@@ -100,13 +100,17 @@ def test_nobody_else_gets_in(moss):
 
 
 def test_old_versions_are_files(moss):
-    shell(moss, "echo one >$1/v.txt; sleep 1.2; echo two >$1/v.txt; sleep 1.2", HOME)
-    wait_until("two versions", lambda: len(shell(
-        moss, "ls $1/.versions/v.txt", HOME).stdout.split()) >= 2, 10)
+    def versions():
+        return shell(moss, "ls $1/.versions/v.txt", HOME).stdout.split()
+
+    shell(moss, "echo one >$1/v.txt", HOME)
+    wait_until("one version", versions, 10)
+    # Moments are named by the second: the next one, when the tree has it for certain.
+    moment = shell(moss, "sleep 1; date -u +%Y-%m-%dT%H:%M:%SZ; sleep 1").stdout.strip()
+    shell(moss, "echo two >$1/v.txt", HOME)
+    wait_until("two versions", lambda: len(versions()) >= 2, 10)
     contents = shell(moss, "cat $1/.versions/v.txt/*", HOME).stdout.split()
     assert "one" in contents and contents[-1] == "two", contents
-    first = shell(moss, "ls $1/.versions/v.txt | head -1", HOME).stdout.strip()
-    moment = first.split("-v")[0]
     assert shell(moss, "cat $1/.at/$2/v.txt", HOME, moment).stdout == "one\n"
     for act in ("echo x >$1/.versions/v.txt/new", "rm $1/.at/$2/v.txt", "mkdir $1/.at/x"):
         assert shell(moss, act, HOME, moment, check=False).returncode != 0, act

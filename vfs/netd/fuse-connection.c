@@ -465,6 +465,7 @@ begin (MossMount *mount, const MossMountConfig *config, GError **error)
     return FALSE;
   mount->resumed = fuse_state_is_used (mount->state);
   mount->views = views_new ();
+  mount->gone = gone_new ();
   mount->changes = changes_new (mount);
   mount->locks = locks_new (mount);
   if (config->backing_dir != NULL && config->hooks.open_backing != NULL)
@@ -520,6 +521,7 @@ moss_mount_free (MossMount *mount)
   g_clear_pointer (&mount->backing, backing_free);
   g_clear_pointer (&mount->locks, locks_free);
   g_clear_pointer (&mount->views, views_free);
+  g_clear_pointer (&mount->gone, gone_free);
   if (mount->session != NULL)
     fuse_session_destroy (mount->session); /* closes the connection, too */
   else if (mount->connection >= 0)

@@ -98,12 +98,15 @@ on_getattr (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 {
   MossMount *mount = get_mount (request);
   MossTreeAttr attr;
+  double seconds = CACHE_SECONDS;
   struct stat st;
   int result;
 
   if (is_live (node))
     {
       result = moss_tree_getattr (mount->tree, to_ino (node), &attr);
+      if (result == -ENOENT)
+        result = gone_getattr (mount, to_ino (node), &attr);
       if (result == 0)
         {
           ops_to_stat (mount, &attr, &st);
@@ -111,11 +114,11 @@ on_getattr (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
         }
     }
   else
-    result = views_getattr (mount, node, &st);
+    result = views_getattr (mount, node, &st, &seconds);
   if (result != 0)
     fuse_reply_err (request, -result);
   else
-    fuse_reply_attr (request, &st, CACHE_SECONDS);
+    fuse_reply_attr (request, &st, seconds);
 }
 
 static gint64
@@ -264,10 +267,18 @@ on_lookup (fuse_req_t request, fuse_ino_t parent, const char *name)
 }
 
 static void
+forget (MossMount *mount, fuse_ino_t node, guint64 count)
+{
+  if (is_live (node))
+    gone_forget (mount, to_ino (node));
+  else
+    views_forget (mount, node, count);
+}
+
+static void
 on_forget (fuse_req_t request, fuse_ino_t node, uint64_t count)
 {
-  if (!is_live (node))
-    views_forget (get_mount (request), node, count);
+  forget (get_mount (request), node, count);
   fuse_reply_none (request);
 }
 
@@ -275,8 +286,7 @@ static void
 on_forget_multi (fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
   for (size_t i = 0; i < count; i++)
-    if (!is_live (forgets[i].ino))
-      views_forget (get_mount (request), forgets[i].ino, forgets[i].nlookup);
+    forget (get_mount (request), forgets[i].ino, forgets[i].nlookup);
   fuse_reply_none (request);
 }
 
@@ -393,10 +403,14 @@ on_unlink (fuse_req_t request, fuse_ino_t parent, const char *name)
 {
   MossMount *mount = get_mount (request);
   int result = check_writable (parent, name);
+  MossTreeAttr last;
+  gboolean ends = result == 0 && gone_find_last (mount, to_ino (parent), name, &last);
 
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = connection_forgive (
         moss_tree_unlink (mount->tree, to_ino (parent), name, NULL), -ENOENT);
+  if (result == 0 && ends)
+    gone_remember (mount, &last);
   if (result == 0)
     moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);
@@ -407,10 +421,14 @@ on_rmdir (fuse_req_t request, fuse_ino_t parent, const char *name)
 {
   MossMount *mount = get_mount (request);
   int result = check_writable (parent, name);
+  MossTreeAttr last;
+  gboolean ends = result == 0 && gone_find_last (mount, to_ino (parent), name, &last);
 
   if (result == 0 && !connection_was_executed (mount, NULL))
     result = connection_forgive (moss_tree_rmdir (mount->tree, to_ino (parent), name, NULL),
                                  -ENOENT);
+  if (result == 0 && ends)
+    gone_remember (mount, &last);
   if (result == 0)
     moss_tree_note (mount->tree, to_ino (parent));
   fuse_reply_err (request, -result);

@@ -31,6 +31,7 @@ G_BEGIN_DECLS
 #define READ_MAX (1u << 20)
 
 typedef struct _MountViews MountViews;
+typedef struct _MountGone MountGone;
 typedef struct _MountBacking MountBacking;
 typedef struct _MountChanges MountChanges;
 typedef struct _MountLocks MountLocks;
@@ -63,6 +64,7 @@ struct _MossMount
 
   gint changes_told; /* atomic: how often the kernel was told of changes */
   MountViews *views;
+  MountGone *gone;
   MountBacking *backing; /* NULL: the kernel reads nothing itself */
   MountChanges *changes;
   MountLocks *locks;
@@ -138,6 +140,17 @@ void dir_buffer_reply (DirBuffer *buffer, int error);
 /* fuse-xattr.c */
 void xattr_fill (struct fuse_lowlevel_ops *ops);
 
+/* fuse-gone.c: what has no name any more, and isn't a file */
+MountGone *gone_new (void);
+void gone_free (MountGone *gone);
+/* TRUE, and what to remember when it succeeds, if taking this name away leaves none. */
+gboolean gone_find_last (MossMount *mount, guint64 parent, const char *name, MossTreeAttr *attr);
+void gone_remember (MossMount *mount, const MossTreeAttr *attr);
+/* -ENOENT */
+int gone_getattr (MossMount *mount, guint64 ino, MossTreeAttr *attr);
+/* The kernel has let go of it. */
+void gone_forget (MossMount *mount, guint64 ino);
+
 /* fuse-views.c: /net itself, .at and .versions */
 MountViews *views_new (void);
 void views_free (MountViews *views);
@@ -145,7 +158,8 @@ void views_free (MountViews *views);
 gboolean views_is_reserved (fuse_ino_t parent, const char *name);
 void views_lookup (fuse_req_t request, fuse_ino_t parent, const char *name);
 void views_forget (MossMount *mount, fuse_ino_t node, guint64 count);
-int views_getattr (MossMount *mount, fuse_ino_t node, struct stat *st);
+/* *seconds: for how long that stays true */
+int views_getattr (MossMount *mount, fuse_ino_t node, struct stat *st, double *seconds);
 void views_readlink (fuse_req_t request, fuse_ino_t node);
 void views_readdir (fuse_req_t request, fuse_ino_t node, gsize size, off_t offset, gboolean plus);
 /* Bytes, or -errno. */

@@ -18,7 +18,7 @@
 
 #define READ_ONLY_BITS 0222
 #define VIEW_SECONDS 3600.0
-#define LIST_SECONDS 1.0
+#define LIST_SECONDS 0.0 /* what grows by itself: the kernel asks for its time before it lists it */
 
 typedef enum
 {
@@ -184,6 +184,61 @@ fill_dir (MossMount *mount, fuse_ino_t number, struct stat *st)
   st->st_mtim.tv_sec = st->st_ctim.tv_sec = st->st_atim.tv_sec = mount->made_ns / 1000000000;
 }
 
+/* The kernel keeps a list until the directory's time is another one: that of the newest of what is
+ * in it, and a little for how many there are, since old ones go. */
+static void
+fill_list (MossMount *mount, fuse_ino_t number, gint64 newest_us, guint count, struct stat *st)
+{
+  fill_dir (mount, number, st);
+  st->st_mtim.tv_sec = newest_us / G_USEC_PER_SEC;
+  st->st_mtim.tv_nsec = newest_us % G_USEC_PER_SEC * 1000 + count % 1000;
+  st->st_ctim = st->st_mtim;
+}
+
+static void
+fill_versions (MossMount *mount, const Node *node, struct stat *st)
+{
+  g_autoptr (GArray) versions = NULL;
+
+  if (moss_tree_list_versions (mount->tree, node->ino, &versions) == 0 && versions->len > 0)
+    fill_list (mount, node->number, g_array_index (versions, MossTreeVersion, 0).time_us,
+               versions->len, st);
+  else
+    fill_dir (mount, node->number, st);
+}
+
+static void
+fill_times (MossMount *mount, struct stat *st)
+{
+  g_autoptr (GArray) times = moss_tree_list_times (mount->tree);
+  gint64 newest = 0;
+
+  for (guint i = 0; times != NULL && i < times->len; i++)
+    newest = MAX (newest, g_array_index (times, gint64, i));
+  if (newest != 0)
+    fill_list (mount, NODE_AT, newest, times->len, st);
+  else
+    fill_dir (mount, NODE_AT, st);
+}
+
+/* One of the numbers that are always there. */
+static int
+fill_fixed (MossMount *mount, fuse_ino_t number, struct stat *st)
+{
+  MossTreeAttr root;
+
+  if (number == NODE_AT)
+    fill_times (mount, st);
+  else
+    fill_dir (mount, number, st);
+  if (number == NODE_VERSIONS && moss_tree_getattr (mount->tree, MOSS_TREE_ROOT, &root) == 0)
+    {
+      st->st_mtim.tv_sec = root.mtime_ns / 1000000000;
+      st->st_mtim.tv_nsec = root.mtime_ns % 1000000000;
+    }
+  return 0;
+}
+
 /* As it is now, but for what differs in this version. */
 static void
 fill_version (MossMount *mount, const Node *node, const MossTreeAttr *now, struct stat *st)
@@ -207,7 +262,7 @@ node_getattr (MossMount *mount, const Node *node, struct stat *st)
   if (result != 0)
     return result;
   if (node->kind == VERSIONS)
-    fill_dir (mount, node->number, st);
+    fill_versions (mount, node, st);
   else if (node->kind == VERSION)
     fill_version (mount, node, &attr, st);
   else
@@ -219,16 +274,18 @@ node_getattr (MossMount *mount, const Node *node, struct stat *st)
 }
 
 int
-views_getattr (MossMount *mount, fuse_ino_t number, struct stat *st)
+views_getattr (MossMount *mount, fuse_ino_t number, struct stat *st, double *seconds)
 {
   g_auto (Node) node = { 0 };
 
+  *seconds = number == NODE_ROOT ? CACHE_SECONDS : LIST_SECONDS;
   if (number < NODE_VIEWS)
-    {
-      fill_dir (mount, number, st);
-      return 0;
-    }
-  return find (mount, number, &node) ? node_getattr (mount, &node, st) : -ESTALE;
+    return fill_fixed (mount, number, st);
+  if (!find (mount, number, &node))
+    return -ESTALE;
+  if (node.kind == VIEW_FILE || node.kind == VERSION)
+    *seconds = VIEW_SECONDS;
+  return node_getattr (mount, &node, st);
 }
 
 /* ---- look-ups ------------------------------------------------------------------------ */
@@ -262,9 +319,9 @@ static void
 reply_fixed (fuse_req_t request, fuse_ino_t number)
 {
   struct fuse_entry_param entry
-      = { .ino = number, .attr_timeout = CACHE_SECONDS, .entry_timeout = CACHE_SECONDS };
+      = { .ino = number, .attr_timeout = LIST_SECONDS, .entry_timeout = CACHE_SECONDS };
 
-  fill_dir (get_mount (request), number, &entry.attr);
+  fill_fixed (get_mount (request), number, &entry.attr);
   fuse_reply_entry (request, &entry);
 }
 
