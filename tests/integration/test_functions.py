@@ -167,7 +167,8 @@ def test_a_c_program_finds_a_better_sort_and_comes_back(world):
     hosts.wait_until("its own routine is better again", lambda: sorted_by(desktop) == ["own", "own"], 60)
     explained = json.loads(desktop.moss("fn", "explain", SORT, "--bytes", str(NUMBERS * 4), "--json"))
     assert "own:ffi-best" in [one["offer"]["provider"] for one in explained["direct"]], explained
-    assert any(one["provider"] == "process:radix" and one["outcome"] == "killed"
+    assert any(one["provider"] == "process:radix" and (
+        one["outcome"] == "killed" or one["measured-us"] > 2 * one["predicted-us"])
                for one in explained["last"]), explained
     desktop.kill("ffi-best")
     hosts.wait_until("nobody offers it any more", lambda: not any(
