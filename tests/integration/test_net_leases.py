@@ -5,8 +5,6 @@ has one, who waits, and what becomes of it when a program, a netd or a whole mac
 laptop's clock is an hour ahead."""
 import calendar
 import os
-import shutil
-import subprocess
 import sys
 import time
 
@@ -44,16 +42,6 @@ for line in sys.stdin:
 """
 
 
-def give_python(machine):
-    """The machines have none."""
-    library = subprocess.check_output([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"],
-                                      text=True).strip()
-    shutil.copy(PYTHON, machine.path(PYTHON))
-    needless = shutil.ignore_patterns("test", "lib2to3", "pydoc_data", "ensurepip", "distutils", "config-*",
-                                      "*-packages")
-    shutil.copytree(library, machine.path(library), dirs_exist_ok=True, ignore=needless)
-
-
 class Ranger:
     """A program that locks bytes."""
 
@@ -86,7 +74,6 @@ class World:
 
     def begin(self):
         for machine, ahead in ((self.desktop, 0), (self.laptop, AHEAD_S)):
-            give_python(machine)
             machine.start_sandboxd()
             machine.start_session(env={"MOSS_TEST_CLOCK_OFFSET": str(ahead)})
         self.desktop.moss("identity", "create", "me@example.org", "--no-passphrase")
