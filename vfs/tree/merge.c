@@ -298,8 +298,14 @@ install_entry (Outcome *outcome, const MossItem *item, GBytes *value)
   MossItem full = *item;
   gsize length;
 
-  if (dir == NULL || !S_ISDIR (dir->mode) || dir->dir == NULL)
+  if (dir == NULL || !S_ISDIR (dir->mode))
     return;
+  /* Nobody has listed it here, but the kernel may know that this name wasn't there. */
+  if (dir->dir == NULL)
+    {
+      tell (outcome, dir->ino, name, FALSE);
+      return;
+    }
   if (value == NULL)
     dir_remove (tree, dir->dir, name);
   else
