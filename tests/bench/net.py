@@ -15,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -195,7 +196,8 @@ def ratio_rows(places):
         return {"name": title, "value": round(statistics.median(values), 4), "unit": "ratio",
                 "better": "lower", "goal": goal, "n": len(values),
                 "ms": round(1000 * statistics.median(one.times[name]), 1),
-                "baseline": round(1000 * statistics.median(two.times[name]), 1)}
+                "baseline": round(1000 * statistics.median(two.times[name]), 1),
+                "baseline_name": f"{two.name}, ms"}
     rows = [row(name, moss, other, 1, name + "-vs-gocryptfs") for name in NAMES]
     rows.append(row("read-cached", moss, plain, 1.11, "read-cached-vs-native"))
     rows.append(row("untar", moss, plain, 3, "untar-vs-native"))
@@ -224,23 +226,54 @@ def measure(options, top):
         rows.append({"name": "netd-idle-switches-unlinked",
                      "value": round((moss.switches() - before) / 20, 3), "unit": "per second",
                      "better": "lower", "goal": 0.1, "n": 1})
-        rows.append({"name": "netd-private-mib-after", "value": round(moss.private_mib(), 1), "unit": "MiB",
-                     "better": "lower", "goal": 60, "n": 1})
         return rows
     finally:
         other.stop()
         moss.stop()
 
 
-def measure_link(options):
+def measure_memory(options, top):
+    """What netd takes of its own with many files known: all were listed since it started. And right
+    after they were made, when what is to be committed was there, too."""
+    moss = person.Person(options.build, top)
+    many = 10 if options.quick else 200
+    try:
+        run(["sh", "-ec", f"for d in $(seq {many}); do mkdir d$d; (cd d$d; seq 1000 | sed 's/$/ words/' |"
+             " split -l1 -a3 - f); done; sync -f ."], cwd=person.HOME)
+        time.sleep(10)
+        made, pid = moss.private_mib(), moss.netd_pid()
+        moss.kill_netd(signal.SIGTERM)
+        moss.wait(lambda: moss.netd_pid() not in (0, pid))
+        run(["ls", "-lR", person.HOME])
+        time.sleep(2)
+        common = {"unit": "MiB", "better": "lower", "baseline": 1000 * many,
+                  "baseline_name": "files known", "n": 1}
+        return [{"name": "netd-private-mib", "value": round(moss.private_mib(), 1), "goal": 60, **common},
+                {"name": "netd-private-mib-made", "value": round(made, 1), "goal": None, **common}]
+    finally:
+        moss.stop()
+
+
+def in_place(measure_it, options):
+    """On a disk folder of its own, that goes afterwards."""
+    top = person.make_top("moss-bench-net-")
+    try:
+        return measure_it(options, top)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+def measure_link(options, out):
     """Between two machines: in a process of its own, which needs this one's namespaces as they were."""
-    out = options.out + ".link"
     quick = ["--quick"] if options.quick else []
     subprocess.run([sys.executable, os.path.join(HERE, "net_link.py"), "--build", options.build,
                     "--out", out, *quick], check=True)
-    with open(out, encoding="utf-8") as file:
+
+
+def take_rows(path):
+    with open(path, encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    os.unlink(out)
+    os.unlink(path)
     return rows
 
 
@@ -253,13 +286,11 @@ def main():
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("net: needs root (drops caches, starts moss-sandboxd)")
-    rows = measure_link(options)
+    link = options.out + ".link"
+    if person.MARK not in os.environ:
+        measure_link(options, link)
     person.enter()
-    top = person.make_top("moss-bench-net-")
-    try:
-        rows = measure(options, top) + rows
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
+    rows = in_place(measure_memory, options) + in_place(measure, options) + take_rows(link)
     with open(options.out, "w", encoding="utf-8") as out:
         for row in rows:
             out.write(json.dumps(row) + "\n")
