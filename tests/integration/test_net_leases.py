@@ -294,6 +294,8 @@ def test_a_lost_lease(world):
 def test_two_locked_it_alone(world):
     """Both locked it while they were cut off: one keeps the lease, the other's next write loses nothing."""
     desktop, laptop = world.desktop, world.laptop
+    hosts.wait_until("nobody's lease holds any more", lambda: all(
+        "until" not in lease(machine) for machine in (desktop, laptop)), 60)
     world.lab.cut("laptop")
     hosts.wait_until("cut off", lambda: all("'state': <'linked'>" not in m.call(
         "org.moss.Net1", "/org/moss/Net", "org.moss.Net1.Devices") for m in (desktop, laptop)), 60)
