@@ -116,7 +116,7 @@ moss_pack_append (MossPack *pack, MossRecord *record, const guint8 *sealed, GErr
   if (number != 0)
     {
       if (ftruncate (pack->fd, pack->size) < 0)
-        g_warning ("%s can't be cut back: %s", pack->path, g_strerror (errno));
+        g_message ("%s can't be cut back: %s", pack->path, g_strerror (errno));
       return fail (pack, "written", number, error);
     }
   record->offset = pack->size + sizeof head;

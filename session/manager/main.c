@@ -133,7 +133,7 @@ recover_all (MossManager *manager, gpointer data)
   moss_recover (manager, NULL);
   moss_life_reconcile (manager);
   if (!moss_net_wait_ready (manager->net, SERVICES_PATIENCE_MS))
-    g_warning ("moss-netd or moss-agent does not come up: nothing can be sent or brought back");
+    g_message ("moss-netd or moss-agent does not come up: nothing can be sent or brought back");
   moss_login (manager);
 }
 

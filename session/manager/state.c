@@ -33,7 +33,10 @@ sql_failed (MossState *state, const char *what, GError **error)
 {
   int code = sqlite3_errcode (state->db);
 
-  g_warning ("The session's journal: %s: %s", what, sqlite3_errmsg (state->db));
+  /* A disk that fails is no fault of ours. */
+  g_log (G_LOG_DOMAIN,
+         code == SQLITE_ERROR || code == SQLITE_MISUSE ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
+         "The session's journal: %s: %s", what, sqlite3_errmsg (state->db));
   g_set_error (error, MOSS_MOVE_ERROR,
                code == SQLITE_FULL ? MOSS_MOVE_ERROR_FULL : MOSS_MOVE_ERROR_FAILED,
                "The session's journal can't be used (%s: %s)", what, sqlite3_errmsg (state->db));
