@@ -126,8 +126,7 @@ def test_who_eats_memory_is_bounded_and_named(world):
     eat = "generate eat() -> application/x-moss-value,type=i"
     wait("the bridge", lambda: world.offer(eat).get("present"))
     eaten = json.loads(world.moss("call", eat, "--json").stdout)
-    if not os.environ.get("MOSS_TEST_SLOW"):  # a sanitizer's memory has no bounds
-        assert eaten["value"] < 16, eaten  # of 256 MiB
+    assert eaten["value"] < 16, eaten  # of 256 MiB
     crash = world.moss("call", eat.replace("eat", "crash"), check=False)
     assert crash.returncode != 0 and b"hurt" in crash.stderr, crash.stderr
     assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
