@@ -68,6 +68,7 @@ sweep (gpointer unused)
 {
   for (;;)
     {
+      gboolean more;
       gint64 now;
 
       g_usleep (KEPT_US);
@@ -75,9 +76,9 @@ sweep (gpointer unused)
       g_mutex_lock (&lock);
       while (n_kept > 0 && now - kept[0].since_us >= KEPT_US)
         drop_oldest ();
-      sweeping = n_kept > 0;
+      more = sweeping = n_kept > 0;
       g_mutex_unlock (&lock);
-      if (!sweeping)
+      if (!more)
         return NULL;
     }
 }
