@@ -49,7 +49,7 @@ class Functions(Desktop):
         services = os.path.join(self.folder, "data/dbus-1/services")
         manifests = os.path.join(share, "moss/functions")
         self.broker_link = os.path.join(self.folder, "moss-ffi-broker")
-        for folder in (bridges, services, manifests):
+        for folder in (bridges, manifests):
             os.makedirs(folder)
         for name in ("pixbuf", "exec"):
             shutil.copy(os.path.join(BUILD, "ffi-broker/bridges", name + ".so"), bridges)
