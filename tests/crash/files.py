@@ -25,6 +25,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "hosts"), HERE]
 import person  # noqa: E402
 from files_worker import PLACE_BYTES, PLACES, SLOTS, text_of  # noqa: E402
 from person import HOME  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 ROUNDS_A_WORLD = 25
 DISK_BYTES = 400 << 20
@@ -35,14 +36,6 @@ NETD_STEPS = ("journal-write", "journal-sync", "store-append", "tree-commit", "t
               "tree-head-written", "tree-seal", "tree-build")
 NETD_FAILS = ("journal-write", "journal-sync", "store-append", "tree-head", "tree-seal", "tree-build")
 HOST_STEPS = ("host-put", "host-sync", "host-cell", "host-commit")
-
-
-def wait_until(what, check, seconds=20):
-    end = time.monotonic() + seconds
-    while not check():
-        if time.monotonic() > end:
-            raise TimeoutError("waited in vain: " + what)
-        time.sleep(0.03)
 
 
 class World(person.Person):

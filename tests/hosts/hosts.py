@@ -23,27 +23,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import roots  # noqa: E402
+from waiting import DEADLINE_S, Failure, wait_until  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ADDRESSES = {"desktop": "10.91.0.1", "laptop": "10.91.0.2", "tablet": "10.91.0.3", "host": "10.91.0.4"}
 LINKED = ("desktop", "host")  # their roots are links to the cached one of the desktop
-DEADLINE_S = 60
-
-
-class Failure(Exception):
-    """A command or a wait in a test machine failed; the text says what and why."""
-
-
-def wait_until(what, check, seconds=DEADLINE_S, pause=0.1):
-    """Calls check() until it is true and returns its value; raises Failure after the time."""
-    end = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Failure(f"waited {seconds} s in vain: {what}")
-        time.sleep(pause)
 
 
 def _die_with_parent():

@@ -15,6 +15,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "hosts"), HERE]
 import person  # noqa: E402
 import tap  # noqa: E402
 from person import HOME  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 APPENDER = """
 import os, sys, time
@@ -46,13 +47,6 @@ git gc -q && git fsck --strict && git log --oneline --follow renamed.c | wc -l
 
 def shell(moss, script, *arguments, **options):
     return moss.run(["sh", "-c", script, "sh", *arguments], **options)
-
-
-def wait_until(what, check, seconds):
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "waited in vain: " + what
-        time.sleep(0.05)
 
 
 def copy_in(moss, name, text=None):
