@@ -46,17 +46,21 @@ class World(broker_test.World):
             return file.read(), how["provider"], time.monotonic() - began
 
     def measured(self, request, n, sizes=3):
-        return wait(f"{n} measured", lambda: n == len([
-            one for one in self.list_offers(request) or [] if len(one["curve"]) >= sizes]), 40)
+        try:
+            return wait(f"{n} measured", lambda: n == len([
+                one for one in self.list_offers(request) or [] if len(one["curve"]) >= sizes]), 40)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.list_offers(request)}") from error
 
 
-def rivals(world, name, bad, steady="steady"):
-    """Two that do the same: one takes 30 ms, the other less until it turns. Returns the request."""
+def rivals(world, name, bad, steady="steady", sizes=3):
+    """Two that do the same: one takes 30 ms, the other less until it turns. Returns the request.
+    sizes: that each is measured with; who is much slower than the other is tried with one."""
     request = f"transform {name}(text/plain) -> text/plain"
     world.env["MOSS_TEST_TURN"] = os.path.join(world.folder, name)
     world.start("process:steady-" + name, "1", f"{steady}@{name}")
     bad(request)
-    world.measured(request, 2)
+    world.measured(request, 2, sizes)
     wait("the bad one is chosen", lambda: world.call(request)[:2] == (b"ABC", "process:bad-" + name))
     return request
 
@@ -89,7 +93,7 @@ def test_who_turns_slow_is_overtaken(world):
 
 def test_who_says_that_it_is_cheap_is_not_believed(world):
     request = rivals(world, "cheap", lambda request: world.run(
-        HOSTILE, "offer", "process:bad-cheap", request, "cheap"), "think")
+        HOSTILE, "offer", "process:bad-cheap", request, "cheap"), "think", sizes=1)
     with open(world.env["MOSS_TEST_TURN"], "w", encoding="utf-8"):
         pass
     overtaken(world, request, "process:steady-cheap")
@@ -148,7 +152,7 @@ def test_who_waits_for_others_is_told(world):
     busy = world.run(broker_test.CALLER, "12", "6", request, "3")
     seen = set()
     while busy.poll() is None:
-        direct = json.loads(world.moss("explain", request, "--json").stdout)["direct"]
+        direct = json.loads(world.moss("explain", request, "--bytes", "3", "--json").stdout)["direct"]
         seen |= {one["offer"]["provider"] for one in direct if one["offer"]["queue-us"] > 0
                  and "waiting for other calls" in one["why"]}
     assert "process:single" in seen, direct
