@@ -145,6 +145,8 @@ static int to_child[2], from_child[2];
 static void
 children_begin (void)
 {
+  siginfo_t info;
+
   EXPECT (pipe (to_child) == 0 && pipe (from_child) == 0);
   child = fork ();
   if (child == 0)
@@ -159,6 +161,7 @@ children_begin (void)
   ended = fork ();
   if (ended == 0)
     _exit (42);
+  EXPECT (waitid (P_PID, ended, &info, WEXITED | WNOWAIT) == 0);
   EXPECT (write (to_child[1], "ab", 2) == 2);
 }
 
