@@ -630,13 +630,14 @@ void moss_activation_init (MossDisplay *display);
 void moss_activation_fini (MossDisplay *display);
 void moss_inhibit_init (MossDisplay *display);
 
-/* ---- connection.c, sync.c ------------------------------------------------------------ */
+/* ---- connection.c, held.c, sync.c ---------------------------------------------------- */
 
 typedef struct
 {
   struct wl_list link;
   uint32_t serial;
-  MossBuffer *buffer;
+  uint32_t surface; /* its id */
+  MossBuffer *buffer; /* a hold */
 } MossHeld;
 
 struct _MossDisplayConnection
@@ -660,6 +661,11 @@ void moss_viewer_send_fd (MossDisplay *display, uint16_t type, int32_t which,
                           const char *mime_type, int fd);
 void moss_viewer_drop_finished (MossDisplay *display, uint32_t action);
 void moss_display_schedule (MossDisplay *display);
+/* The buffer's hold becomes the list's, until the next batch is answered. */
+void moss_held_add (MossDisplayConnection *connection, MossSurface *surface, MossBuffer *buffer);
+void moss_held_ack (MossDisplayConnection *connection, uint32_t serial);
+/* The surface's buffer is another now: beside it and what the viewer shows the app gets all back. */
+void moss_held_surface_replaced (MossSurface *surface);
 void moss_sync_attach (MossDisplayConnection *connection);
 void moss_sync_run (MossDisplayConnection *connection);
 void moss_sync_ack (MossDisplayConnection *connection, uint32_t serial);

@@ -181,6 +181,8 @@ moss_surface_apply (MossSurface *surface, MossSurfaceState *state)
             && (buffer_width != current->buffer->width
                 || buffer_height != current->buffer->height);
   take_damage (surface, resized);
+  if (set & MOSS_STATE_BUFFER)
+    moss_held_surface_replaced (surface);
   opaque = is_opaque (surface);
   if (opaque != surface->opaque)
     dirty |= MOSS_DIRTY_SURFACE;

@@ -173,7 +173,6 @@ replace_sent (MossDisplayConnection *connection, MossSurface *surface)
 {
   MossBuffer *buffer = surface->mapped ? surface->current.buffer : NULL;
   MossBuffer *old = surface->sent;
-  MossHeld *held;
 
   moss_damage_clear (&surface->damage);
   if (old == buffer)
@@ -181,17 +180,8 @@ replace_sent (MossDisplayConnection *connection, MossSurface *surface)
   if (buffer)
     moss_buffer_hold (buffer);
   surface->sent = buffer;
-  if (!old)
-    return;
-  held = malloc (sizeof *held);
-  if (!held)
-    {
-      moss_buffer_drop (old);
-      return;
-    }
-  held->serial = connection->serial + 1;
-  held->buffer = old;
-  wl_list_insert (connection->held.prev, &held->link);
+  if (old)
+    moss_held_add (connection, surface, old);
 }
 
 static void
@@ -382,17 +372,8 @@ moss_sync_run (MossDisplayConnection *connection)
 void
 moss_sync_ack (MossDisplayConnection *connection, uint32_t serial)
 {
-  MossHeld *held, *next;
-
   connection->acked = serial;
-  wl_list_for_each_safe (held, next, &connection->held, link)
-    {
-      if ((int32_t) (serial - held->serial) < 0)
-        break;
-      wl_list_remove (&held->link);
-      moss_buffer_drop (held->buffer);
-      free (held);
-    }
+  moss_held_ack (connection, serial);
 }
 
 void
@@ -451,16 +432,13 @@ moss_sync_surface_gone (MossSurface *surface)
   if (surface->sent)
     {
       MossBuffer *sent = surface->sent;
-      MossHeld *held = viewer ? malloc (sizeof *held) : NULL;
 
       surface->sent = NULL;
-      if (!held)
+      if (!viewer)
         moss_buffer_drop (sent);
       else
         {
-          held->serial = viewer->serial + 1;
-          held->buffer = sent;
-          wl_list_insert (viewer->held.prev, &held->link);
+          moss_held_add (viewer, surface, sent);
           surface->display->stale |= MOSS_STALE_CURSOR; /* so that a batch follows */
         }
     }

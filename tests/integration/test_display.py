@@ -16,6 +16,7 @@ import tap  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("MOSS_BUILD", "build/dev"))
 HOST = os.path.join(BUILD, "session", "display", "moss-display-host")
+FRAMES = os.path.join(BUILD, "tests", "integration", "gl-frames")
 SHOT = os.path.join(BUILD, "tests", "integration", "moss-viewer-shot")
 KEYS = {"enter": 28, "ctrl": 29, "a": 30, "c": 46, "v": 47, "h": 35, "i": 23, "y": 21, "esc": 1}
 
@@ -324,6 +325,29 @@ def test_a_hung_app_holds_up_nobody():
         viewer.say("windows 2")
         viewer.until(lambda state: not state["windows"][0]["responsive"])
         assert viewer.state()["windows"][1]["responsive"]
+
+
+def test_a_game_needs_no_quick_viewer():
+    """Software GL has four buffers of a window, and crashes when all are kept from it."""
+    with Display() as display:
+        viewer = display.viewer()
+        game = display.start(FRAMES)
+        viewer.say("windows 1")
+
+        def frames():
+            with open(display.path("log"), encoding="utf-8") as log:
+                told = [line.split()[1] for line in log if line.startswith("frames ")]
+            return int(told[-1]) if told else 0
+
+        hosts.wait_until("the game draws", lambda: frames() > 200)
+        os.kill(viewer.process.pid, signal.SIGSTOP)
+        before = frames()
+        hosts.wait_until("it draws on", lambda: game.poll() is not None or frames() > before + 500)
+        os.kill(viewer.process.pid, signal.SIGCONT)
+        before = frames()
+        hosts.wait_until("and on", lambda: game.poll() is not None or frames() > before + 500)
+        assert game.poll() is None, f"the game ended with {game.returncode}"
+        viewer.say(f"shot {display.path('game.png')}")
 
 
 def test_xwayland_shows_one_window():
