@@ -107,8 +107,8 @@ on_add_clicked (MossPairDialog *self)
                          !g_str_has_prefix (url, "http://")) ||
       !g_uri_is_valid (url, G_URI_FLAGS_NONE, NULL))
     {
-      moss_form_warn (self->warning, _ ("That is not the address of a host. It looks like "
-                                        "https://example.org"));
+      moss_form_warn (self->warning, _ ("That is not the address of a host.\n"
+                                        "It looks like https://example.org"));
       return;
     }
   gtk_widget_set_sensitive (self->done, FALSE);

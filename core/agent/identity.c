@@ -108,7 +108,7 @@ find_problem (MossAgentIdentity *self)
 
       self->problem = g_strdup_printf (
           _ ("Your identity was changed in two ways at once, by %s here and by %s elsewhere. "
-             "Say which one holds with: moss identity resolve"),
+             "Say which one holds."),
           here, there);
     }
   else if (self->chain != NULL && !moss_agent_identity_is_alive (self))

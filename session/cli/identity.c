@@ -110,6 +110,9 @@ show (GStrv unused, gboolean json, GError **error)
     }
   if (*moss_dict_string (identity, "problem") != '\0')
     moss_cli_say ("%s", moss_dict_string (identity, "problem"));
+  if (moss_dict_boolean (identity, "forked"))
+    moss_cli_say (_ ("With “moss identity resolve here” this device's change holds, with “moss "
+                     "identity resolve elsewhere” the other one's."));
   if (*moss_dict_string (identity, "id") == '\0')
     {
       moss_cli_say (_ ("This device belongs to no identity yet. Make one with “moss identity "

@@ -293,7 +293,7 @@ def test_fork(a, b, c):
     a.start()
     c.start()
     for one in (a, c):
-        wait_for(f"{one.name} says it", lambda: "changed in two ways at once" in
+        wait_for(f"{one.name} says it", lambda: "moss identity resolve here" in
                  one.moss("identity", "show").stderr)
     assert "one.example" in a.show() and "two.example" in c.show()
     a.restart_agent()  # it is not forgotten

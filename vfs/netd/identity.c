@@ -421,6 +421,8 @@ on_handle_identity (MossDBusNet1 *interface, GDBusMethodInvocation *invocation, 
   if (netd->chain != NULL)
     add_chain (netd, &dict);
   g_variant_dict_insert (&dict, "problem", "s", problem != NULL ? problem : "");
+  g_variant_dict_insert (&dict, "forked", "b",
+                         netd->agent != NULL && moss_dbus_agent1_get_forked (netd->agent));
   g_variant_dict_insert (&dict, "sealing", "s", sealing != NULL ? sealing : "");
   g_variant_dict_insert (&dict, "locked", "b",
                          netd->agent == NULL || moss_dbus_agent1_get_locked (netd->agent));
