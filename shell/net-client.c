@@ -48,12 +48,16 @@ static void
 take_fields (MossNetClient *self, const char *id, GVariant *fields)
 {
   g_autoptr (MossDevice) device = NULL;
+  gboolean was_paired;
   guint position;
 
   if (find_position (self, id, &position))
     {
       device = g_list_model_get_item (G_LIST_MODEL (self->devices), position);
+      was_paired = device->paired;
       moss_device_update (device, fields);
+      if (device->paired != was_paired)
+        g_list_model_items_changed (G_LIST_MODEL (self->devices), position, 1, 1);
       return;
     }
   device = moss_device_new (id);

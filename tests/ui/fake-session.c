@@ -17,7 +17,7 @@
    asks for, and writes each call of the shell to stdout, one a line. Commands come on
    stdin, one a line:
 
-     device ID NAME KIND STATE LOAD CORES
+     device ID NAME KIND STATE LOAD CORES [stranger]
      app ID APP NAME STATE [DEVICE [PROGRESS]]
      viewer ID SOCKET     Connect answers with a connection to this display
      files ID NAME…       what ListFiles says
@@ -471,7 +471,7 @@ do_tray (void)
 /* ---- commands ------------------------------------------------------------------------ */
 
 static void
-do_device (char **words)
+do_device (char **words, guint n)
 {
   GVariantDict dict;
   GVariant *fields;
@@ -484,7 +484,7 @@ do_device (char **words)
   g_variant_dict_insert (&dict, "load", "d", g_ascii_strtod (words[5], NULL));
   g_variant_dict_insert (&dict, "cores", "u", (guint) atoi (words[6]));
   g_variant_dict_insert (&dict, "idle", "b", TRUE);
-  g_variant_dict_insert (&dict, "paired", "b", TRUE);
+  g_variant_dict_insert (&dict, "paired", "b", n <= 7);
   fields = g_variant_ref_sink (g_variant_dict_end (&dict));
   if (!g_hash_table_contains (devices, words[1]))
     g_ptr_array_add (device_order, g_strdup (words[1]));
@@ -536,7 +536,7 @@ do_command (const char *line)
   guint n = g_strv_length (words);
 
   if (n >= 7 && g_str_equal (words[0], "device"))
-    do_device (words);
+    do_device (words, n);
   else if (n >= 5 && g_str_equal (words[0], "app"))
     do_app (words, n);
   else if (n >= 3 && g_str_equal (words[0], "viewer"))

@@ -34,6 +34,18 @@ def services_may_go_and_come():
         desktop.wait_same(with_devices, "the devices again", "110x400+1170+190", 200)
 
 
+def who_is_found_becomes_a_device_when_paired():
+    with Desktop() as desktop:
+        desktop.tell(*DEVICES[:1])
+        desktop.settle()
+        alone = desktop.shot("start-stranger")
+        desktop.tell(DEVICES[1] + " stranger")
+        desktop.settle()
+        desktop.wait_same(alone, "the stranger is no card", "110x400+1170+190", 200)
+        desktop.tell(DEVICES[1])
+        desktop.wait_change(alone, "the new device's card", "110x400+1170+190", 2000)
+
+
 def killed_shell_finds_its_windows():
     with Desktop() as desktop:
         desktop.tell(*DEVICES)
@@ -56,4 +68,5 @@ def killed_shell_finds_its_windows():
         desktop.wait_change(after, "keys for the app after a restart", "400x100+150+180")
 
 
-run(starts_alone, services_may_go_and_come, killed_shell_finds_its_windows)
+run(starts_alone, services_may_go_and_come, who_is_found_becomes_a_device_when_paired,
+    killed_shell_finds_its_windows)
