@@ -664,7 +664,7 @@ void moss_display_schedule (MossDisplay *display);
 /* The buffer's hold becomes the list's, until the next batch is answered. */
 void moss_held_add (MossDisplayConnection *connection, MossSurface *surface, MossBuffer *buffer);
 void moss_held_ack (MossDisplayConnection *connection, uint32_t serial);
-/* The surface's buffer is another now: beside it and what the viewer shows the app gets all back. */
+/* The surface has another buffer now: but for it and what is shown the app gets all back. */
 void moss_held_surface_replaced (MossSurface *surface);
 void moss_sync_attach (MossDisplayConnection *connection);
 void moss_sync_run (MossDisplayConnection *connection);
