@@ -339,6 +339,8 @@ typedef struct
 } MossShell;
 
 void moss_xdg_shell_init (MossDisplay *display);
+/* Also one that has no role yet. */
+MossXdgSurface *moss_xdg_find (MossSurface *surface);
 MossXdgSurface *moss_surface_get_xdg (MossSurface *surface);
 void moss_xdg_surface_committed (MossSurface *surface);
 void moss_xdg_surface_surface_destroyed (MossSurface *surface);

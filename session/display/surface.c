@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "display-private.h"
+#include "xdg-shell-server-protocol.h"
 
 /* ---- regions ------------------------------------------------------------------------- */
 
@@ -78,6 +79,7 @@ surface_attach (struct wl_client *client,
 {
   MossSurface *surface = wl_resource_get_user_data (resource);
   MossBuffer *buffer = NULL;
+  MossXdgSurface *xdg;
 
   if (buffer_resource && !(buffer = moss_buffer_from_resource (buffer_resource)))
     {
@@ -90,6 +92,12 @@ surface_attach (struct wl_client *client,
     {
       wl_resource_post_error (resource, WL_SURFACE_ERROR_INVALID_OFFSET,
                               "attach with an offset; use wl_surface.offset");
+      return;
+    }
+  if (buffer && surface->role == MOSS_ROLE_NONE && (xdg = moss_xdg_find (surface)))
+    {
+      wl_resource_post_error (xdg->resource, XDG_SURFACE_ERROR_UNCONFIGURED_BUFFER,
+                              "a buffer before the window was made");
       return;
     }
   set_pending_buffer (surface, buffer);

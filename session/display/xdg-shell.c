@@ -285,8 +285,8 @@ xdg_free (MossXdgSurface *xdg)
   free (xdg);
 }
 
-static MossXdgSurface *
-find_xdg (MossSurface *surface)
+MossXdgSurface *
+moss_xdg_find (MossSurface *surface)
 {
   MossXdgSurface *xdg;
 
@@ -299,7 +299,7 @@ find_xdg (MossSurface *surface)
 void
 moss_xdg_surface_surface_destroyed (MossSurface *surface)
 {
-  MossXdgSurface *xdg = find_xdg (surface);
+  MossXdgSurface *xdg = moss_xdg_find (surface);
 
   if (xdg)
     xdg_free (xdg);
@@ -326,7 +326,7 @@ get_xdg_surface (struct wl_client *client,
   MossSurface *surface = moss_surface_from_resource (surface_resource);
   MossXdgSurface *xdg;
 
-  if (find_xdg (surface)
+  if (moss_xdg_find (surface)
       || (surface->role != MOSS_ROLE_NONE && surface->role != MOSS_ROLE_TOPLEVEL
           && surface->role != MOSS_ROLE_POPUP))
     {

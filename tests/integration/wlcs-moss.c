@@ -47,7 +47,7 @@ typedef struct
   WlcsDisplayServer base;
   MossDisplay *display;
   MossWire *wire;
-  struct wl_event_source *proxy, *timer, *requests;
+  struct wl_event_source *proxy, *timer, *requests, *idle;
   struct
   {
     int fd;
@@ -174,6 +174,17 @@ drag_window (Server *server)
   configure (xdg, width < 1 ? 1 : width, height < 1 ? 1 : height, RESIZING, 0);
 }
 
+/* Where the person put it, whether its client has drawn that size yet or never will. */
+static void
+settle (Place *place, MossXdgSurface *xdg)
+{
+  if (place->edges & XDG_TOPLEVEL_RESIZE_EDGE_LEFT)
+    place->x = place->right - xdg->width;
+  if (place->edges & XDG_TOPLEVEL_RESIZE_EDGE_TOP)
+    place->y = place->bottom - xdg->height;
+  place->edges = 0;
+}
+
 static void
 end_grab (Server *server)
 {
@@ -181,7 +192,10 @@ end_grab (Server *server)
   MossXdgSurface *xdg = surface ? moss_surface_get_xdg (surface) : NULL;
 
   if (xdg && server->grab.edges)
-    configure (xdg, xdg->width, xdg->height, 0, RESIZING);
+    {
+      configure (xdg, xdg->width, xdg->height, 0, RESIZING);
+      settle (place_of (server, server->grab.id), xdg);
+    }
   server->grab.id = 0;
 }
 
@@ -269,6 +283,26 @@ focus_newest (Server *server)
     focus (server, NULL);
   if (newest && newest->id > server->newest)
     server->newest = newest->id;
+}
+
+static void
+on_idle (void *data)
+{
+  Server *server = data;
+
+  server->idle = NULL;
+  focus_newest (server);
+  point_again (server);
+}
+
+/* What follows goes out together with the answer to a sync that the client sent with it. */
+static void
+on_toplevels (MossDisplay *display, unsigned n, void *data)
+{
+  Server *server = data;
+
+  if (!server->idle)
+    server->idle = wl_event_loop_add_idle (display->loop, on_idle, server);
 }
 
 static int
@@ -681,6 +715,7 @@ get_descriptor (const WlcsDisplayServer *server)
 static WlcsDisplayServer *
 create_server (int argc, const char **argv)
 {
+  static const MossDisplayCallbacks callbacks = { .toplevels = on_toplevels };
   Server *server = calloc (1, sizeof *server);
 
   server->base = (WlcsDisplayServer){ .version = WLCS_DISPLAY_SERVER_VERSION,
@@ -692,6 +727,7 @@ create_server (int argc, const char **argv)
                                       .get_descriptor = get_descriptor,
                                       .start_on_this_thread = start_on_this_thread };
   server->display = moss_display_new (NULL, NULL);
+  moss_display_set_callbacks (server->display, &callbacks, server);
   moss_seat_add_capability (server->display, WL_SEAT_CAPABILITY_TOUCH);
   connect_viewer (server);
   if (pipe2 (server->calls, O_CLOEXEC) || pipe2 (server->answers, O_CLOEXEC))
@@ -704,6 +740,9 @@ destroy_server (WlcsDisplayServer *base)
 {
   Server *server = (Server *) base;
 
+  moss_display_set_callbacks (server->display, &(MossDisplayCallbacks){ 0 }, NULL);
+  if (server->idle)
+    wl_event_source_remove (server->idle);
   moss_wire_free (server->wire);
   moss_display_destroy (server->display);
   for (int i = 0; i < 2; i++)
