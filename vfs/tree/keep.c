@@ -57,6 +57,13 @@ keep (MossKeeping *keeping, gpointer user_data, GError **error)
   return FALSE;
 }
 
+/* What the store knows a tree as; @id: the tree's, as text. */
+char *
+keep_call (const char *id)
+{
+  return g_strconcat ("tree:", id, NULL);
+}
+
 static char *
 keeper_name (MossTree *tree)
 {
@@ -65,7 +72,7 @@ keeper_name (MossTree *tree)
 
   memcpy (id.bytes, tree->config.tree_id, sizeof id.bytes);
   text = moss_id_to_string (&id);
-  return g_strdup_printf ("tree:%s", text);
+  return keep_call (text);
 }
 
 void

@@ -429,6 +429,11 @@ void tree_tell_entry (MossTree *tree, guint64 dir, const char *name, guint64 ino
 /* lists.c */
 gboolean load_lists (MossTree *tree, const MossRef *root, GError **error);
 
+/* owner.c */
+gboolean owner_check (MossTree *tree, GError **error);
+void owner_note (MossTree *tree);
+
 /* keep.c */
+char *keep_call (const char *id);
 void keep_register (MossTree *tree);
 void keep_unregister (MossTree *tree);

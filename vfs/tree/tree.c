@@ -209,11 +209,13 @@ moss_tree_open (const MossTreeConfig *config, gboolean fresh_mount, GError **err
   if (!moss_crypto_init (error) || !moss_suite_known (config->suite, error))
     return NULL;
   tree = tree_new (config);
-  if (!take_dir (tree, error) || !load (tree, fresh_mount, error))
+  if (!take_dir (tree, error) || !owner_check (tree, error) ||
+      !load (tree, fresh_mount, error))
     {
       tree_free (tree);
       return NULL;
     }
+  owner_note (tree);
   keep_register (tree);
   tree->thread = g_thread_new ("moss-commit", commit_thread, tree);
   return tree;

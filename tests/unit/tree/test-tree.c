@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tree-kit.h"
 
+#include "core/store/store-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -287,6 +289,34 @@ test_locked (Fixture *f, gconstpointer suite)
   g_assert_true (moss_tree_root_verify (f->tree, record, &root, NULL));
 }
 
+/* A device that left one identity and joined another: nothing of the old one is in the way, and
+ * the store collects again. */
+static void
+test_other_identity (Fixture *f, gconstpointer suite)
+{
+  g_autoptr (MossKeeping) keeping = NULL;
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 3; i++)
+    {
+      kit_write_file (f->tree, "/f", "of the first identity");
+      g_assert_cmpint (moss_tree_sync (f->tree), ==, 0);
+      reopen (f);
+    }
+  device_close (f->device);
+  memset (f->kit.tree_id, 8, sizeof f->kit.tree_id);
+  memset (f->kit.user_key, 10, sizeof f->kit.user_key);
+  device_open (f->device, TRUE);
+  f->tree = f->device->tree;
+  g_assert_cmpuint (kit_ino (f->tree, "/f"), ==, 0);
+  keeping = moss_store_ask_keepers (f->device->store, &error); /* all are there */
+  g_assert_no_error (error);
+  g_assert_nonnull (keeping);
+  kit_write_file (f->tree, "/f", "of the second");
+  reopen (f);
+  assert_text (f->tree, "/f", "of the second");
+}
+
 #define ADD(name) \
   g_test_add ("/tree/" #name "/sodium", Fixture, GUINT_TO_POINTER (MOSS_SUITE_SODIUM), \
               set_up, test_##name, tear_down); \
@@ -304,5 +334,6 @@ main (int argc, char **argv)
   ADD (orphan);
   ADD (versions);
   ADD (locked);
+  ADD (other_identity);
   return g_test_run ();
 }
