@@ -237,7 +237,7 @@ say_state (Netd *netd)
                       : home->mount       ? "mounted"
                                           : "failed";
 
-  files_set_mount (netd, home->path != NULL ? home->path : "", state,
+  files_set_mount (netd, home->chain != NULL && home->path != NULL ? home->path : "", state,
                    strcmp (state, "failed") == 0 ? home->reason : "");
 }
 
