@@ -116,6 +116,18 @@ def test_old_versions_are_files(moss):
                      lambda: shell(moss, "cat $1/v.txt", HOME).stdout == "one\n", 5)
 
 
+def test_versions_of_a_file_by_each_of_its_names(moss):
+    def names(name):
+        return shell(moss, "ls $1/.versions/$2", HOME, name).stdout.split()
+
+    shell(moss, "echo one >$1/n1", HOME)
+    wait_until("one version", lambda: names("n1"), 10)
+    shell(moss, "ln $1/n1 $1/n2 && mv $1/n1 $1/n3", HOME)
+    for name in ("n2", "n3", "n2"):
+        assert names(name) and all(version.endswith("-" + name) for version in names(name)), names(name)
+        assert "one\n" in shell(moss, "cat $1/.versions/$2/*-$2", HOME, name).stdout
+
+
 def test_ordinary_tools_read_the_past(moss):
     """cp, diff and tar of a whole folder as it was; nobody may write there."""
     shell(moss, "mkdir -p $1/past/sub && cd $1/past && seq 5000 >a && ln -s a link && echo b >sub/b "

@@ -37,7 +37,7 @@ typedef struct
   guint16 slot;
   fuse_ino_t number;
   guint64 lookups;
-  char *name;  /* VERSIONS: the file's; not part of what it is known by */
+  char *name;  /* VERSIONS: the file's, as it was looked up: it may have two, or get another */
   gint64 time_us; /* VERSION */
   guint64 size;
 } Node;
@@ -67,7 +67,8 @@ node_equal (gconstpointer a, gconstpointer b)
   const Node *one = a, *other = b;
 
   return one->kind == other->kind && one->ino == other->ino && one->view == other->view
-         && one->version == other->version && one->slot == other->slot;
+         && one->version == other->version && one->slot == other->slot
+         && g_strcmp0 (one->name, other->name) == 0;
 }
 
 static void
@@ -374,7 +375,7 @@ lookup_in_view (fuse_req_t request, const Node *parent, const char *name)
 static void
 lookup_in_mirror (fuse_req_t request, guint64 parent, const char *name)
 {
-  Node what = { .kind = VERSIONS, .name = (char *) name };
+  Node what = { .kind = MIRROR };
   MossTreeAttr attr;
   int result = moss_tree_lookup (get_mount (request)->tree, parent, name, &attr);
 
@@ -386,8 +387,11 @@ lookup_in_mirror (fuse_req_t request, guint64 parent, const char *name)
       return;
     }
   what.ino = attr.ino;
-  if (S_ISDIR (attr.mode))
-    what.kind = MIRROR;
+  if (!S_ISDIR (attr.mode))
+    {
+      what.kind = VERSIONS;
+      what.name = (char *) name;
+    }
   reply_node (request, &what, LIST_SECONDS);
 }
 
