@@ -320,17 +320,17 @@ moss_function_may_print (const char *media, const char *path, GError **error)
 }
 
 static gboolean
-write_all (const guint8 *data, gsize size, GError **error)
+write_all (int fd, const char *name, const guint8 *data, gsize size, GError **error)
 {
   while (size > 0)
     {
-      gssize n = write (STDOUT_FILENO, data, size);
+      gssize n = write (fd, data, size);
 
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
         {
-          fail (error, _ ("stdout can't be written: %s"), g_strerror (errno));
+          fail (error, _ ("%s can't be written: %s"), name, g_strerror (errno));
           return FALSE;
         }
       data += n;
@@ -339,11 +339,30 @@ write_all (const guint8 *data, gsize size, GError **error)
   return TRUE;
 }
 
+/* Into what is there and is no file, as a pipe or a device is: it is written to, and not replaced
+ * by a file of its name. */
+static gboolean
+write_into (const char *path, const guint8 *data, gsize size, GError **error)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  gboolean done;
+
+  if (fd < 0)
+    {
+      fail (error, _ ("%s can't be written: %s"), path, g_strerror (errno));
+      return FALSE;
+    }
+  done = write_all (fd, path, data, size, error);
+  close (fd);
+  return done;
+}
+
 gboolean
 moss_function_write (MossFfiBuffer *buffer, const char *path, GError **error)
 {
   g_autoptr (GError) cause = NULL;
   g_autoptr (GBytes) bytes = moss_ffi_buffer_get_bytes (buffer, &cause);
+  struct stat about;
   gsize size;
   gconstpointer data;
 
@@ -354,7 +373,9 @@ moss_function_write (MossFfiBuffer *buffer, const char *path, GError **error)
     }
   data = g_bytes_get_data (bytes, &size);
   if (path == NULL || g_str_equal (path, "-"))
-    return write_all (data, size, error);
+    return write_all (STDOUT_FILENO, "stdout", data, size, error);
+  if (stat (path, &about) == 0 && !S_ISREG (about.st_mode))
+    return write_into (path, data, size, error);
   if (g_file_set_contents (path, data, size, &cause))
     return TRUE;
   fail (error, "%s", cause->message);
