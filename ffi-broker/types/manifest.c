@@ -84,13 +84,19 @@ parse_words (Value *value, char **pairs)
 }
 
 static gboolean
+parse_number (const char *text, double *number)
+{
+  char *end;
+
+  *number = g_ascii_strtod (text, &end);
+  return end > text && *end == '\0' && isfinite (*number);
+}
+
+static gboolean
 parse_range (Value *value, char **ends)
 {
-  if (g_strv_length (ends) != 2)
-    return FALSE;
-  value->least = g_ascii_strtod (ends[0], NULL);
-  value->most = g_ascii_strtod (ends[1], NULL);
-  return isfinite (value->least) && isfinite (value->most) && value->least <= value->most;
+  return g_strv_length (ends) == 2 && parse_number (ends[0], &value->least) &&
+         parse_number (ends[1], &value->most) && value->least <= value->most;
 }
 
 static char **
@@ -115,6 +121,13 @@ parse_value (GKeyFile *file, const char *group, const char *name)
     return value;
   value_free (value);
   return NULL;
+}
+
+/* Whether what callers give as this option can become a part of an argument. */
+static gboolean
+can_be (const Value *value, const MossFfiOption *option)
+{
+  return strchr (value->words != NULL ? "sbynqiuxt" : "ynqiuxtd", *option->type) != NULL;
 }
 
 static gboolean
@@ -146,8 +159,26 @@ learn_name (MossFfiManifestFunction *function, GKeyFile *file, const char *group
                              "where it is optional", name, name, name, name);
       return fail (MOSS_FFI_TEXT_ERROR_REFUSED, group, why, error);
     }
+  if (option != NULL && !can_be (value, option))
+    {
+      why = g_strdup_printf ("{%s} is of the type “%s”: %s is for %s", name, option->type,
+                             value->words != NULL ? "Words" : "Range",
+                             value->words != NULL ? "texts, booleans and whole numbers"
+                                                  : "numbers");
+      value_free (value);
+      return fail (MOSS_FFI_TEXT_ERROR_REFUSED, group, why, error);
+    }
   g_hash_table_insert (function->values, g_strdup (name), value);
   return TRUE;
+}
+
+/* Where the next name begins, NULL: nowhere. Two braces are one that is meant. */
+static const char *
+find_name (const char *at)
+{
+  for (at = strchr (at, '{'); at != NULL && at[1] == '{'; at = strchr (at + 2, '{'))
+    ;
+  return at;
 }
 
 /* The names in braces of one argument. */
@@ -155,7 +186,7 @@ static gboolean
 learn_names (MossFfiManifestFunction *function, GKeyFile *file, const char *group,
              const char *argument, GError **error)
 {
-  for (const char *at = strchr (argument, '{'); at != NULL; at = strchr (at, '{'))
+  for (const char *at = find_name (argument); at != NULL; at = find_name (at))
     {
       const char *end = strchr (++at, '}');
       g_autofree char *name = NULL;
@@ -205,21 +236,38 @@ parse_arguments (MossFfiManifestFunction *function, GKeyFile *file, const char *
   return TRUE;
 }
 
+/* What is there and isn't understood is refused: a "yes" must not be taken for "false". */
+static gboolean
+parse_boolean (GKeyFile *file, const char *group, const char *key, gboolean *value,
+               GError **error)
+{
+  g_autoptr (GError) cause = NULL;
+  g_autofree char *why = NULL;
+  gboolean read = g_key_file_get_boolean (file, group, key, &cause);
+
+  if (cause == NULL)
+    *value = read;
+  if (cause == NULL || g_error_matches (cause, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND))
+    return TRUE;
+  why = g_strdup_printf ("%s is true or false", key);
+  return fail (MOSS_FFI_TEXT_ERROR_REFUSED, group, why, error);
+}
+
 static gboolean
 parse_attributes (MossFfiManifestFunction *function, GKeyFile *file, const char *group,
                   GError **error)
 {
-  g_autoptr (GError) missing = NULL;
+  g_autofree char *memory = g_key_file_get_string (file, group, "MemoryPerByte", NULL);
 
   function->quality = g_key_file_get_string (file, group, "Quality", NULL);
   if (function->quality == NULL)
     function->quality = g_strdup ("");
-  function->lossy = g_key_file_get_boolean (file, group, "Lossy", NULL);
-  function->deterministic = g_key_file_get_boolean (file, group, "Deterministic", &missing);
-  if (missing != NULL)
-    function->deterministic = TRUE;
-  function->memory_per_byte = g_key_file_get_double (file, group, "MemoryPerByte", NULL);
-  return (isfinite (function->memory_per_byte) && function->memory_per_byte >= 0) ||
+  function->deterministic = TRUE;
+  if (!parse_boolean (file, group, "Lossy", &function->lossy, error) ||
+      !parse_boolean (file, group, "Deterministic", &function->deterministic, error))
+    return FALSE;
+  return memory == NULL ||
+         (parse_number (memory, &function->memory_per_byte) && function->memory_per_byte >= 0) ||
          fail (MOSS_FFI_TEXT_ERROR_REFUSED, group, "MemoryPerByte is no amount", error);
 }
 
@@ -371,41 +419,72 @@ moss_ffi_manifest_load (const char *path, GError **error)
 
 /* --- arguments for a call --- */
 
+/* As a number, and as the text that a program reads; FALSE: it is none. */
 static gboolean
-append_number (GString *argument, const Value *value, double number)
+read_number (GVariant *option, double *number, char text[G_ASCII_DTOSTR_BUF_SIZE])
 {
-  char text[G_ASCII_DTOSTR_BUF_SIZE];
+  guint64 whole = 0;
+  gboolean negative = FALSE;
 
-  if (!isfinite (number) || number < value->least || number > value->most)
-    return FALSE;
-  g_string_append (argument, g_ascii_dtostr (text, sizeof text, number));
+  switch (g_variant_classify (option))
+    {
+    case G_VARIANT_CLASS_DOUBLE:
+      *number = g_variant_get_double (option);
+      g_ascii_dtostr (text, G_ASCII_DTOSTR_BUF_SIZE, *number);
+      return isfinite (*number);
+    case G_VARIANT_CLASS_BYTE:
+      whole = g_variant_get_byte (option);
+      break;
+    case G_VARIANT_CLASS_UINT16:
+      whole = g_variant_get_uint16 (option);
+      break;
+    case G_VARIANT_CLASS_UINT32:
+      whole = g_variant_get_uint32 (option);
+      break;
+    case G_VARIANT_CLASS_UINT64:
+      whole = g_variant_get_uint64 (option);
+      break;
+    case G_VARIANT_CLASS_INT16:
+      negative = g_variant_get_int16 (option) < 0;
+      whole = g_variant_get_int16 (option);
+      break;
+    case G_VARIANT_CLASS_INT32:
+      negative = g_variant_get_int32 (option) < 0;
+      whole = g_variant_get_int32 (option);
+      break;
+    case G_VARIANT_CLASS_INT64:
+      negative = g_variant_get_int64 (option) < 0;
+      whole = g_variant_get_int64 (option);
+      break;
+    default:
+      return FALSE;
+    }
+  *number = negative ? (double) (gint64) whole : (double) whole;
+  g_snprintf (text, G_ASCII_DTOSTR_BUF_SIZE,
+              negative ? "%" G_GINT64_FORMAT : "%" G_GUINT64_FORMAT, whole);
   return TRUE;
 }
 
 static gboolean
 append_option (GString *argument, const Value *value, GVariant *option)
 {
-  g_autofree char *number = NULL;
+  char number_text[G_ASCII_DTOSTR_BUF_SIZE];
   const char *text = NULL;
+  double number;
 
   if (option == NULL)
-    {
-      g_string_append (argument, value->fallback != NULL ? value->fallback : "");
-      return value->fallback != NULL;
-    }
-  if (value->words != NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_STRING))
+    text = value->fallback;
+  else if (value->words == NULL)
+    text = read_number (option, &number, number_text) && number >= value->least &&
+                   number <= value->most
+               ? number_text
+               : NULL;
+  else if (g_variant_is_of_type (option, G_VARIANT_TYPE_STRING))
     text = g_hash_table_lookup (value->words, g_variant_get_string (option, NULL));
-  else if (value->words != NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_BOOLEAN))
+  else if (g_variant_is_of_type (option, G_VARIANT_TYPE_BOOLEAN))
     text = g_hash_table_lookup (value->words, g_variant_get_boolean (option) ? "true" : "false");
-  else if (value->words != NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_INT32))
-    {
-      number = g_strdup_printf ("%d", g_variant_get_int32 (option));
-      text = g_hash_table_lookup (value->words, number);
-    }
-  else if (value->words == NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_INT32))
-    return append_number (argument, value, g_variant_get_int32 (option));
-  else if (value->words == NULL && g_variant_is_of_type (option, G_VARIANT_TYPE_DOUBLE))
-    return append_number (argument, value, g_variant_get_double (option));
+  else if (read_number (option, &number, number_text))
+    text = g_hash_table_lookup (value->words, number_text);
   if (text != NULL)
     g_string_append (argument, text);
   return text != NULL;
@@ -436,6 +515,44 @@ append_of_input (GString *argument, const Value *value, const MossFfiCaps *input
   return word != NULL;
 }
 
+/* "a number from 1 to 9", "one of fast, good". */
+static char *
+describe (const Value *value)
+{
+  g_autoptr (GList) words = NULL;
+  GString *text = g_string_new (NULL);
+
+  if (value->words == NULL)
+    {
+      g_string_printf (text, "a number from %.15g to %.15g", value->least, value->most);
+      return g_string_free (text, FALSE);
+    }
+  words = g_list_sort (g_hash_table_get_keys (value->words), (GCompareFunc) strcmp);
+  for (GList *at = words; at != NULL; at = at->next)
+    g_string_append_printf (text, "%s%s", at == words ? "one of " : ", ",
+                            (const char *) at->data);
+  return g_string_free (text, FALSE);
+}
+
+static void
+refuse (const MossFfiManifestFunction *function, const Value *value, const char *name,
+        GVariant *option, GError **error)
+{
+  g_autofree char *takes = value != NULL ? describe (value) : NULL;
+  g_autofree char *given = option != NULL ? g_variant_print (option, FALSE) : NULL;
+
+  if (g_str_has_prefix (name, "in."))
+    g_set_error (error, MOSS_FFI_TEXT_ERROR, MOSS_FFI_TEXT_ERROR_REFUSED,
+                 "%s takes no input of this %s%s%s", function->name, name + strlen ("in."),
+                 takes != NULL ? ", but " : "", takes != NULL ? takes : "");
+  else if (given == NULL)
+    g_set_error (error, MOSS_FFI_TEXT_ERROR, MOSS_FFI_TEXT_ERROR_REFUSED, "%s needs %s: %s",
+                 function->name, name, takes);
+  else
+    g_set_error (error, MOSS_FFI_TEXT_ERROR, MOSS_FFI_TEXT_ERROR_REFUSED,
+                 "%s can't be %.64s: %s takes %s", name, given, function->name, takes);
+}
+
 static gboolean
 append_name (GString *argument, const MossFfiManifestFunction *function, const char *name,
              const MossFfiCaps *input, GVariant *options, GError **error)
@@ -449,9 +566,7 @@ append_name (GString *argument, const MossFfiManifestFunction *function, const c
   ok = g_str_has_prefix (name, "in.") ? append_of_input (argument, value, input, name)
                                       : append_option (argument, value, option);
   if (!ok)
-    g_set_error (error, MOSS_FFI_TEXT_ERROR, MOSS_FFI_TEXT_ERROR_REFUSED,
-                 "%s is %s, or not what %s takes", name, option == NULL ? "missing" : "given",
-                 function->name);
+    refuse (function, value, name, option, error);
   return ok;
 }
 
@@ -466,6 +581,12 @@ expand (const MossFfiManifestFunction *function, const char *template, const Mos
       const char *open = strchr (at, '{');
       g_autofree char *name = NULL;
 
+      if (open != NULL && open[1] == '{')
+        {
+          g_string_append_len (argument, at, open + 1 - at);
+          at = open + 2;
+          continue;
+        }
       g_string_append_len (argument, at, open != NULL ? open - at : (gssize) strlen (at));
       if (open == NULL)
         break;

@@ -66,6 +66,57 @@ test_arguments (void)
     }
 }
 
+#define OF(type) HEAD "Capability=transform f(text/plain;n:" type ") -> text/plain\nArguments={n}\n"
+
+/* Any kind of number and word; braces that are meant. */
+static void
+test_kinds (void)
+{
+  static const char *const rows[][3] = {
+    { OF ("x") "Range-n=-9;9\n", "{'n': <int64 -5>}", "-5" },
+    { OF ("x") "Range-n=-9;9\n", "{'n': <int64 -10>}", "refused" },
+    { OF ("t") "Range-n=0;1e20\n", "{'n': <uint64 18446744073709551615>}",
+      "18446744073709551615" },
+    { OF ("u") "Range-n=0;9\n", "{'n': <uint32 7>}", "7" },
+    { OF ("y") "Range-n=0;9\n", "{'n': <byte 0x07>}", "7" },
+    { OF ("n") "Range-n=-9;9\n", "{'n': <int16 -7>}", "-7" },
+    { OF ("d") "Range-n=0;9\n", "{'n': <0.5>}", "0.5" },
+    { OF ("x") "Words-n=1:one;2:two\n", "{'n': <int64 2>}", "two" },
+    { OF ("x") "Words-n=1:one;2:two\n", "{'n': <int64 3>}", "refused" },
+    { HEAD "Capability=generate x() -> text/plain\nArguments={{print $1};a{{{{b\n", "{}",
+      "{print $1} a{{b" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree char *is = expand (rows[i][0], "text/plain", rows[i][1]);
+
+      g_assert_cmpstr (is, ==, rows[i][2]);
+    }
+}
+
+/* Who gave a wrong value learns what would be right. */
+static void
+test_reasons (void)
+{
+  static const char *const rows[][2] = {
+    { "{'n': <int64 10>}", "n can't be 10: f takes a number from 1 to 9" },
+    { "{}", "f needs n: a number from 1 to 9" },
+  };
+  g_autoptr (MossFfiManifest) manifest = parse (OF ("x") "Range-n=1;9\n");
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GVariant) options = g_variant_parse (G_VARIANT_TYPE_VARDICT, rows[i][0], NULL,
+                                                      NULL, NULL);
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (moss_ffi_manifest_function_expand (
+          g_ptr_array_index (manifest->functions, 0), NULL, options, &error));
+      g_assert_cmpstr (error->message, ==, rows[i][1]);
+    }
+}
+
 static void
 test_refused (void)
 {
@@ -84,6 +135,14 @@ test_refused (void)
     HEAD "Capability=generate x(;n:i?) -> text/plain\nArguments={n}\nRange-n=1;9\n",
     HEAD "Capability=generate x() -> text/plain\nResult=everything\n",
     HEAD "Capability=generate x() -> text/plain\nMemoryPerByte=-1\n",
+    HEAD "Capability=generate x() -> text/plain\nMemoryPerByte=much\n",
+    HEAD "Capability=generate x() -> text/plain\nLossy=yes\n",
+    HEAD "Capability=generate x() -> text/plain\nDeterministic=no\n",
+    OF ("i") "Range-n=one;nine\n",
+    OF ("i") "Range-n=1;9 pages\n",
+    OF ("s") "Range-n=1;9\n",
+    OF ("as") "Words-n=a:b\n",
+    OF ("d") "Words-n=1:one\n",
     "\xff\xfe",
   };
 
@@ -125,6 +184,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/manifest/arguments", test_arguments);
+  g_test_add_func ("/manifest/kinds", test_kinds);
+  g_test_add_func ("/manifest/reasons", test_reasons);
   g_test_add_func ("/manifest/refused", test_refused);
   g_test_add_func ("/manifest/installed", test_installed);
   return g_test_run ();
