@@ -146,6 +146,55 @@ want_measured (GPtrArray *offers)
 
 /* --- plans --- */
 
+/* "has no option strat", "needs the option name:s"; NULL: the options are no reason. */
+static char *
+compare_options (const MossFfiCapability *request, const MossFfiCapability *offer)
+{
+  for (guint i = 0; i < request->options->len; i++)
+    {
+      const MossFfiOption *given = &g_array_index (request->options, MossFfiOption, i);
+      const MossFfiOption *known = moss_ffi_capability_get_option (offer, given->name);
+
+      if (known == NULL)
+        return g_strdup_printf ("has no option %s", given->name);
+      if (!g_str_equal (known->type, given->type))
+        return g_strdup_printf ("takes %s:%s, not %s:%s", known->name, known->type, given->name,
+                                given->type);
+    }
+  for (guint i = 0; i < offer->options->len; i++)
+    {
+      const MossFfiOption *known = &g_array_index (offer->options, MossFfiOption, i);
+
+      if (!known->optional && moss_ffi_capability_get_option (request, known->name) == NULL)
+        return g_strdup_printf ("needs the option %s:%s", known->name, known->type);
+    }
+  return NULL;
+}
+
+/* Who does that operation but for the options; NULL when there is nobody. */
+static char *
+nearly (Broker *broker, const MossFfiCapability *request)
+{
+  GHashTableIter iter;
+  Offer *offer;
+
+  g_hash_table_iter_init (&iter, broker->offers);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
+    {
+      const MossFfiCapability *other = offer->capability;
+      g_autofree char *but = NULL;
+
+      if (!offer_is_present (offer) || *request->operation == '\0' ||
+          other->verb != request->verb || !g_str_equal (other->operation, request->operation) ||
+          other->inputs->len != request->inputs->len)
+        continue;
+      but = compare_options (request, other);
+      if (but != NULL)
+        return g_strdup_printf ("; %s does, but %s", offer->provider->id, but);
+    }
+  return NULL;
+}
+
 /* The keys that are nearest in what goes in or comes out. */
 static char *
 nearest (Broker *broker, const MossFfiCapability *request)
@@ -179,7 +228,9 @@ find_plan (Broker *broker, const MossFfiCapability *request, const Asked *asked,
                                   g_get_monotonic_time (), &cause);
   if (plan != NULL)
     return plan;
-  near = nearest (broker, request);
+  near = nearly (broker, request);
+  if (near == NULL)
+    near = nearest (broker, request);
   g_set_error (error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_NOT_OFFERED, "%s%s",
                cause != NULL ? cause->message : "there is no table of offers", near);
   return NULL;
@@ -370,6 +421,7 @@ static char *
 say (Broker *broker, const MossFfiPlan *plan, GArray *ranked, const GError *error)
 {
   const Ranked *first = ranked->len > 0 ? &g_array_index (ranked, Ranked, 0) : NULL;
+  g_autofree char *time = NULL;
 
   if (plan != NULL)
     return moss_ffi_plan_to_string (plan, get_table (broker));
@@ -377,8 +429,8 @@ say (Broker *broker, const MossFfiPlan *plan, GArray *ranked, const GError *erro
     return g_strdup (error->message);
   if (!isfinite (first->us))
     return g_strdup_printf ("%s (not measured yet)", first->offer->text);
-  return g_strdup_printf ("%s (%s, %.3g ms)", first->offer->text, first->offer->provider->id,
-                          first->us / 1000);
+  time = moss_ffi_duration_to_string (first->us);
+  return g_strdup_printf ("%s (%s, %s)", first->offer->text, first->offer->provider->id, time);
 }
 
 GVariant *

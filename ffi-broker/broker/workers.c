@@ -40,7 +40,7 @@ struct _Worker
 {
   Broker *broker;
   char *name;                  /* "vips", or the path of a manifest */
-  char *stamp;                 /* of its file */
+  char *stamp;                 /* of its file, NULL when that is gone */
   GSubprocess *process;
   MossFfiConn *conn;
   gint64 started_us, warm_us, used_us; /* monotonic */
@@ -514,6 +514,7 @@ add_bridge (Broker *broker, const char *name, const char *path)
   g_autofree char *known = moss_ffi_db_get_word (broker->db, word);
   g_autofree char *stamp = NULL;
   Worker *worker = workers_get (broker, name);
+  gboolean is_back = worker != NULL && worker->stamp == NULL;
   GStatBuf file;
 
   if (g_stat (path, &file) < 0)
@@ -532,7 +533,7 @@ add_bridge (Broker *broker, const char *name, const char *path)
     return;
   g_free (worker->stamp);
   worker->stamp = g_steal_pointer (&stamp);
-  if (g_strcmp0 (known, worker->stamp) == 0)
+  if (!is_back && g_strcmp0 (known, worker->stamp) == 0)
     return;
   each_provider (worker, unannounce, NULL);
   worker->useless = FALSE;
@@ -578,7 +579,10 @@ forget_lost (Broker *broker, GHashTable *seen)
     if (provider->bridge[0] != '\0' && !g_hash_table_contains (seen, provider->bridge))
       {
         if (provider->worker != NULL)
-          provider->worker->useless = TRUE;
+          {
+            provider->worker->useless = TRUE;
+            g_clear_pointer (&provider->worker->stamp, g_free);
+          }
         unannounce (provider, NULL);
       }
 }

@@ -592,7 +592,7 @@ moss_ffi_planner_plan (MossFfiPlanner *planner,
   if (request->inputs->len != 1)
     {
       g_set_error (error, MOSS_FFI_MARKET_ERROR, MOSS_FFI_MARKET_ERROR_NOBODY,
-                   "a chain has one input; %s has %u", text, request->inputs->len);
+                   "nobody offers %s", text);
       return NULL;
     }
   key = cache_key (request, search.wants, bytes);
@@ -618,6 +618,15 @@ moss_ffi_planner_plan (MossFfiPlanner *planner,
   return plan;
 }
 
+/* For people: "4.2 ms", "31 s". The caller frees it. */
+char *
+moss_ffi_duration_to_string (double us)
+{
+  if (us < 999500)
+    return g_strdup_printf ("%.3g ms", us / 1000);
+  return g_strdup_printf (us < 1e8 ? "%.3g s" : "%.0f s", us / 1e6);
+}
+
 /* For people: "image/png → video/x-raw,format=RGBA (vips, 4 ms) → image/webp (gegl, 31 ms)". */
 char *
 moss_ffi_plan_to_string (const MossFfiPlan *plan, const MossFfiTable *table)
@@ -629,13 +638,12 @@ moss_ffi_plan_to_string (const MossFfiPlan *plan, const MossFfiTable *table)
       const MossFfiPlanStep *step = &plan->steps[i];
       const MossFfiTableProvider *provider = moss_ffi_table_get_provider_of (
           table, moss_ffi_table_get_offer (table, step->offer));
+      g_autofree char *time = isnan (step->predicted_us)
+                                  ? g_strdup ("not measured yet")
+                                  : moss_ffi_duration_to_string (step->predicted_us);
 
-      g_string_append_printf (text, " → %s (%s, ", moss_ffi_caps_get_text (step->out),
-                              moss_ffi_table_get_text (table, provider->id));
-      if (isnan (step->predicted_us))
-        g_string_append (text, "not measured yet)");
-      else
-        g_string_append_printf (text, "%.3g ms)", step->predicted_us / 1000);
+      g_string_append_printf (text, " → %s (%s, %s)", moss_ffi_caps_get_text (step->out),
+                              moss_ffi_table_get_text (table, provider->id), time);
     }
   return g_string_free (text, FALSE);
 }

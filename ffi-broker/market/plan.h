@@ -40,6 +40,7 @@ MossFfiPlan *moss_ffi_planner_plan (MossFfiPlanner *planner,
                                     GError **error);
 void moss_ffi_plan_free (MossFfiPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossFfiPlan, moss_ffi_plan_free)
+char *moss_ffi_duration_to_string (double us);
 char *moss_ffi_plan_to_string (const MossFfiPlan *plan, const MossFfiTable *table);
 
 G_END_DECLS

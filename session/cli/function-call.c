@@ -140,17 +140,24 @@ run (Doing *doing, MossFfiClient *client)
 /* ---- what came of it ----------------------------------------------------------------- */
 
 static gboolean
-goes_with_loss (Doing *doing)
+has_plan (Doing *doing, const MossFunctionOptions *options)
 {
-  MossFunctionOptions lossy = *doing->options;
-  g_autoptr (GVariant) explanation = NULL;
+  g_autoptr (GVariant) explanation = explain (doing, options);
   g_autoptr (GVariant) plan = NULL;
 
-  lossy.lossy = TRUE;
-  explanation = explain (doing, &lossy);
   if (explanation != NULL)
     plan = g_variant_lookup_value (explanation, "plan", G_VARIANT_TYPE ("aa{sv}"));
   return plan != NULL;
+}
+
+/* Without it there is no way, with it there is. */
+static gboolean
+goes_with_loss (Doing *doing)
+{
+  MossFunctionOptions lossy = *doing->options;
+
+  lossy.lossy = TRUE;
+  return !has_plan (doing, doing->options) && has_plan (doing, &lossy);
 }
 
 static gboolean

@@ -143,6 +143,46 @@ def test_a_deadline_is_kept(world):
     assert kept.stdout.split()[:2] == ["1", "0"], kept
 
 
+HEAD = """[Provider]
+Id=head
+Program=/usr/bin/head
+[Function first]
+Capability=transform first-lines(text/plain;n:i) -> text/plain
+Arguments=-n;{n}
+Range-n=1;9
+"""
+
+
+def test_a_manifest_comes_and_goes(world):
+    """And comes back as it was. Who gives a wrong option learns what would be right."""
+    request = "transform first-lines(text/plain) -> text/plain"
+    manifest = os.path.join(world.folder, "data/moss/functions/head.mossfn")
+    os.makedirs(world.env["MOSS_FFI_BRIDGES"], exist_ok=True)
+    shutil.copy(os.path.join(BUILD, "ffi-broker/bridges/exec.so"), world.env["MOSS_FFI_BRIDGES"])
+    world.env["PATH"] = os.path.abspath(os.path.join(BUILD, "ffi-broker/worker")) + ":" + os.environ["PATH"]
+    world.kill_broker()
+    world.start_broker()
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write(HEAD)
+    wait("the offer", lambda: world.offer("first-lines").get("present"))
+    for options, said in ((["n=10"], b"a number from 1 to 9"), (["m=1", "n=1"], b"has no option m"),
+                          ([], b"needs the option n:i")):
+        refused = world.moss("call", request, *options, data=b"a\nb\n", check=False)
+        assert refused.returncode == 1 and said in refused.stderr, refused
+        assert b"--lossy" not in refused.stderr, refused
+    os.rename(manifest, manifest + "~")
+    wait("its end", lambda: not world.offer("first-lines").get("present"))
+    os.rename(manifest + "~", manifest)
+    wait("its return", lambda: world.offer("first-lines").get("present"))
+    pipe = os.path.join(world.folder, "pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        world.moss("call", request, "n=1", "-o", pipe, data=b"a\nb\n")
+        assert reader.communicate(timeout=20)[0] == b"a\n"
+    assert not os.path.isfile(pipe)
+    os.unlink(manifest)
+
+
 def test_absurd_requests(world):
     for request in ("", "convert(((((", "hash sha256(" + "a/b," * 900 + ") -> x/y", "\x01\x02 -> ",
                     "é(ü) -> ß"):
