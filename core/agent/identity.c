@@ -219,6 +219,16 @@ commit (MossAgentIdentity *self, MossChain *chain, GError **error)
 
 /* --- what it does --- */
 
+/* Stricter than what is read: “name@domain” or “name”, so that hosts can be asked for it. */
+static gboolean
+is_good_name (const char *name)
+{
+  const char *at = strchr (name, '@');
+
+  return moss_identity_name_is_valid (name) &&
+         (at == NULL || (at > name && at[1] != '\0' && strchr (at + 1, '@') == NULL));
+}
+
 gboolean
 moss_agent_identity_create (MossAgentIdentity *self,
                             const char *name,
@@ -235,7 +245,7 @@ moss_agent_identity_create (MossAgentIdentity *self,
                    _ ("This device belongs to an identity already."));
   if (moss_agent_keys_are_locked (self->keys))
     return refuse (error, MOSS_AGENT_ERROR_LOCKED, _ ("Moss is locked."));
-  if (!moss_identity_name_is_valid (name))
+  if (!is_good_name (name))
     return refuse (error, MOSS_AGENT_ERROR_INVALID,
                    _ ("That can't be a name: it is a folder's too, such as “me” or "
                       "“me@example.org”, at most 48 bytes long."));
@@ -484,19 +494,20 @@ others_are_left (MossAgentIdentity *self)
 
 /**
  * moss_agent_identity_leave:
+ * @force: even the only device of it, with which the identity ends
  *
  * Forgets the identity, but not how far it was seen.
  */
 gboolean
-moss_agent_identity_leave (MossAgentIdentity *self, GError **error)
+moss_agent_identity_leave (MossAgentIdentity *self, gboolean force, GError **error)
 {
   if (self->chain == NULL)
     return refuse (error, MOSS_AGENT_ERROR_NO_IDENTITY,
                    _ ("This device belongs to no identity yet."));
-  if (!others_are_left (self))
+  if (!force && !others_are_left (self))
     return refuse (error, MOSS_AGENT_ERROR_INVALID,
                    _ ("This is the only device of your identity: nobody could read its files "
-                      "any more."));
+                      "any more. If that is meant: moss identity leave --force"));
   remove_file (self, "chain");
   remove_file (self, "fork");
   g_clear_pointer (&self->chain, moss_chain_unref);

@@ -47,7 +47,7 @@ gboolean moss_agent_identity_set_hosts (MossAgentIdentity *self,
                                         const char *const *hosts,
                                         GError **error);
 const char *moss_agent_identity_take (MossAgentIdentity *self, GBytes *bytes, GError **error);
-gboolean moss_agent_identity_leave (MossAgentIdentity *self, GError **error);
+gboolean moss_agent_identity_leave (MossAgentIdentity *self, gboolean force, GError **error);
 gboolean moss_agent_identity_resolve (MossAgentIdentity *self, gboolean mine, GError **error);
 GVariant *moss_agent_identity_tree_keys (MossAgentIdentity *self, GError **error);
 gboolean moss_agent_identity_is_alive (MossAgentIdentity *self);

@@ -419,10 +419,11 @@ on_handle_take_chain (MossDBusAgent1 *interface,
 static gboolean
 on_handle_leave (MossDBusAgent1 *interface,
                  GDBusMethodInvocation *invocation,
+                 gboolean force,
                  MossAgentService *service)
 {
   GError *error = NULL;
-  gboolean done = moss_agent_identity_leave (&service->identity, &error);
+  gboolean done = moss_agent_identity_leave (&service->identity, force, &error);
 
   return finish (service, invocation, done, error);
 }

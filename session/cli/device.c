@@ -82,8 +82,7 @@ list_devices (GStrv unused, gboolean json, GError **error)
   if (json)
     moss_cli_print_json (list);
   else if (g_variant_n_children (list) == 0)
-    moss_cli_say (_ ("No device is known yet. Add one with: moss device add ADDRESS "
-                     "FINGERPRINT"));
+    moss_cli_say (_ ("No device is known yet. Add one with: moss device pair"));
   else
     print_table (list);
   return TRUE;

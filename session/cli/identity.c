@@ -7,6 +7,8 @@
 #include "table.h"
 #include "text.h"
 
+#include "vfs/files/status.h"
+
 #include <glib/gi18n.h>
 #include <string.h>
 
@@ -96,7 +98,7 @@ print_hosts (GVariant *identity)
 }
 
 static gboolean
-show (GStrv unused, gboolean json, GError **error)
+show (gboolean json, GError **error)
 {
   g_autoptr (GVariant) identity = moss_cli_get_identity (error);
   g_autofree char *name = NULL;
@@ -128,6 +130,27 @@ show (GStrv unused, gboolean json, GError **error)
 }
 
 /* ---- the others ---------------------------------------------------------------------- */
+
+/* Before a passphrase is asked for and set. */
+static gboolean
+may_create (GError **error)
+{
+  MossDBusAgent1 *agent = moss_cli_get_agent (error);
+  GVariant *chain = agent != NULL ? moss_dbus_agent1_get_chain (agent) : NULL;
+  g_autoptr (GVariant) identity = NULL;
+  g_autofree char *name = NULL;
+
+  if (chain == NULL || g_variant_n_children (chain) == 0)
+    return agent != NULL;
+  identity = moss_cli_get_identity (error);
+  if (identity == NULL)
+    return FALSE;
+  name = moss_text_clean (moss_dict_string (identity, "name"));
+  g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_FAILED,
+               _ ("this device belongs to %s already. Take it off with: moss identity leave"),
+               name);
+  return FALSE;
+}
 
 static gboolean
 create (const char *word, const MossSealOptions *options, GError **error)
@@ -190,13 +213,66 @@ lock (GError **error)
 }
 
 static gboolean
-leave (GError **error)
+is_revoked_here (GVariant *identity)
+{
+  g_autoptr (GVariant) devices =
+      g_variant_lookup_value (identity, "devices", G_VARIANT_TYPE ("aa{sv}"));
+
+  for (gsize i = 0; devices != NULL && i < g_variant_n_children (devices); i++)
+    {
+      g_autoptr (GVariant) device = g_variant_get_child_value (devices, i);
+
+      if (moss_dict_boolean (device, "self") && !moss_dict_boolean (device, "revoked"))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Whether nothing would be lost that was saved here last. A revoked device can send nothing any
+ * more, and without moss-netd nobody knows. */
+static gboolean
+is_elsewhere (GError **error)
+{
+  static const char *const unsure[] = { "syncing", "offline", "host-full", "paused", NULL };
+  g_autoptr (GVariant) identity = moss_cli_get_identity (NULL);
+  MossDBusFiles1 *files = identity != NULL ? moss_cli_get_files (NULL) : NULL;
+  g_autoptr (GVariant) status = NULL;
+  g_autofree char *title = NULL;
+
+  if (files == NULL || is_revoked_here (identity) ||
+      !moss_dbus_files1_call_status_sync (files, &status, NULL, NULL) ||
+      !g_strv_contains (unsure, moss_dict_string (status, "state")))
+    return TRUE;
+  title = moss_files_view_title (&(MossFilesView){ "mounted", "", status });
+  g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_FAILED,
+               _ ("what was saved here last may be nowhere else yet (%s). Wait until “moss net "
+                  "status” says that everything is in sync, or leave all the same with: moss "
+                  "identity leave --force"),
+               title);
+  return FALSE;
+}
+
+static gboolean
+leave (gboolean force, GError **error)
 {
   MossDBusAgent1 *agent = moss_cli_get_agent (error);
   GError *cause = NULL;
 
-  return agent != NULL && (moss_dbus_agent1_call_leave_sync (agent, NULL, &cause) ||
-                           moss_cli_fail (error, MOSS_CLI_AGENT, cause));
+  return agent != NULL && (force || is_elsewhere (error)) &&
+         (moss_dbus_agent1_call_leave_sync (agent, force, NULL, &cause) ||
+          moss_cli_fail (error, MOSS_CLI_AGENT, cause));
+}
+
+static gboolean
+is_host_address (const char *url)
+{
+  g_autofree char *scheme = NULL;
+  g_autofree char *name = NULL;
+
+  return strpbrk (url, " \t\n") == NULL &&
+         g_uri_split_network (url, G_URI_FLAGS_NONE, &scheme, &name, NULL, NULL) &&
+         (strcmp (scheme, "https") == 0 || strcmp (scheme, "http") == 0) && name != NULL &&
+         *name != '\0';
 }
 
 /* urls: the hosts that keep the files of the identity from now on; "none" alone: no host. */
@@ -211,7 +287,7 @@ set_hosts (const char *const *urls, GError **error)
   if (agent == NULL)
     return FALSE;
   for (guint i = 0; !none && urls[i] != NULL; i++)
-    if (!g_str_has_prefix (urls[i], "https://") && !g_str_has_prefix (urls[i], "http://"))
+    if (!is_host_address (urls[i]))
       {
         g_autofree char *clean = moss_text_clean (urls[i]);
 
@@ -290,22 +366,28 @@ moss_cli_revoke (const char *word, GError **error)
          moss_cli_fail (error, MOSS_CLI_AGENT, cause);
 }
 
+typedef struct
+{
+  gboolean json, force;
+  MossSealOptions seal;
+} Options;
+
 static gboolean
-run_action (GStrv args, gboolean json, const MossSealOptions *seal, GError **error)
+run_action (GStrv args, const Options *options, GError **error)
 {
   const char *action = args[0] != NULL ? args[0] : "show";
   guint rest = args[0] != NULL ? g_strv_length (args) - 1 : 0;
 
   if (strcmp (action, "show") == 0 && rest == 0)
-    return show (NULL, json, error);
+    return show (options->json, error);
   if (strcmp (action, "create") == 0 && rest == 1)
-    return create (args[1], seal, error);
+    return may_create (error) && create (args[1], &options->seal, error);
   if (strcmp (action, "unlock") == 0 && rest == 0)
     return unlock (error);
   if (strcmp (action, "lock") == 0 && rest == 0)
     return lock (error);
   if (strcmp (action, "leave") == 0 && rest == 0)
-    return leave (error);
+    return leave (options->force, error);
   if (strcmp (action, "hosts") == 0 && rest >= 1)
     return set_hosts ((const char *const *) args + 1, error);
   if (strcmp (action, "resolve") == 0 && rest <= 1)
@@ -321,17 +403,18 @@ run_action (GStrv args, gboolean json, const MossSealOptions *seal, GError **err
 gboolean
 moss_verb_identity (MossCall *call, GError **error)
 {
-  gboolean json = FALSE;
-  MossSealOptions seal = { 0 };
+  Options options = { 0 };
   const GOptionEntry entries[] = {
-    { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_ ("Print JSON"), NULL },
-    { "keyring", 0, 0, G_OPTION_ARG_NONE, &seal.keyring,
+    { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, N_ ("Print JSON"), NULL },
+    { "keyring", 0, 0, G_OPTION_ARG_NONE, &options.seal.keyring,
       N_ ("create: let the desktop's keyring keep the keys of this device"), NULL },
-    { "no-passphrase", 0, 0, G_OPTION_ARG_NONE, &seal.none,
+    { "no-passphrase", 0, 0, G_OPTION_ARG_NONE, &options.seal.none,
       N_ ("create: don't seal the keys of this device"), NULL },
+    { "force", 'f', 0, G_OPTION_ARG_NONE, &options.force,
+      N_ ("leave: even if files are lost by that"), NULL },
     { NULL }
   };
 
   return moss_cli_parse (call, entries, MOSS_CLI_PARSE_PLAIN, 0, 9, error) &&
-         run_action (call->args, json, &seal, error);
+         run_action (call->args, &options, error);
 }

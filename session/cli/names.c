@@ -305,17 +305,17 @@ fail_no_device (GPtrArray *paired, GPtrArray *seen, const char *word, GError **e
 
   if (strangers->len > 0)
     g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_FOUND,
-                 _ ("'%s' is on this network, but not one of your devices yet. Read its "
-                    "fingerprint there with: moss device id; then add it here with: moss "
-                    "device add ADDRESS FINGERPRINT"), clean);
+                 _ ("'%s' is on this network, but not one of your devices yet. Run “moss device "
+                    "pair” there, and here, with the code that it shows: moss device pair "
+                    "WHERE CODE"), clean);
   else if (paired->len == 0)
     g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_FOUND,
                  _ ("no device is called '%s'; none is known yet. Add one with: moss device "
-                    "add ADDRESS FINGERPRINT"), clean);
+                    "pair"), clean);
   else
     g_set_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_FOUND,
-                 _ ("no device is called '%s'. Known: %s. Add one with: moss device add "
-                    "ADDRESS FINGERPRINT"), clean, names);
+                 _ ("no device is called '%s'. Known: %s. Add one with: moss device pair"),
+                 clean, names);
   return NULL;
 }
 

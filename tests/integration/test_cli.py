@@ -145,8 +145,8 @@ def test_send_refuses():
     with Bus() as bus:
         error = bus.moss("send", "foot", "lap", status=3)
         assert error == ("moss: no device is called 'lap'. Known: laptop, shelf. Add one with: "
-                         "moss device add ADDRESS FINGERPRINT\n"), error
-        assert "moss device id" in bus.moss("send", "foot", "stranger", status=3)
+                         "moss device pair\n"), error
+        assert "moss device pair" in bus.moss("send", "foot", "stranger", status=3)
         assert "no app is called 'xyz'" in bus.moss("send", "xyz", "laptop", status=3)
         assert FOOT_AWAY in bus.moss("send", "aaaa", "laptop", status=3)
         bus.moss("send", "foot", status=2)

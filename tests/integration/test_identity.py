@@ -91,14 +91,24 @@ def wait_linked(a, b):
 def test_create(a, b, c):
     assert "no identity yet" in a.moss("identity", "show").stderr
     assert a.agent("TreeKeys").returncode != 0
-    bad = a.moss("identity", "create", "../me", "--no-passphrase", check=False)
-    assert bad.returncode != 0 and "can't be a name" in bad.stderr, bad.stderr
+    for name in ("../me", "me@", "@example.org", "me@example.org@example.org", "~me"):
+        bad = a.moss("identity", "create", name, "--no-passphrase", check=False)
+        assert bad.returncode != 0 and "can't be a name" in bad.stderr, bad.stderr
+    # A name that was a mistake can be taken back.
+    a.moss("identity", "create", "mistake", "--no-passphrase")
+    refused = a.moss("identity", "leave", check=False)
+    assert refused.returncode != 0 and "--force" in refused.stderr, refused.stderr
+    again = a.moss("identity", "create", "other", text="not asked for\n", check=False)
+    assert again.returncode != 0 and "belongs to mistake already" in again.stderr, again.stderr
+    assert "not sealed" in a.show()
+    a.moss("identity", "leave", "--force")
     a.moss("identity", "create", "me@example.org", text="correct horse battery\n")
     assert "me@example.org" in a.show() and ID.search(a.show())
     assert "sealed by a passphrase, unlocked" in a.show()
     assert a.members() == {"desktop": "this device"}
-    again = a.moss("identity", "create", "other", check=False)
-    assert again.returncode != 0 and "already" in again.stderr
+    for address in ("http://", "ftp://example.org", "http://a b", "example.org"):
+        bad = a.moss("identity", "hosts", address, check=False)
+        assert bad.returncode == 2 and "not the address of a host" in bad.stderr, bad.stderr
 
 
 def test_lock(a, b, c):
@@ -213,7 +223,7 @@ def test_stops(a, b, c):
         assert c.tree_keys() == a.tree_keys()
         wait_linked(a, c)
         a.moss("device", "revoke", "tablet")
-        c.moss("identity", "leave")
+        c.moss("identity", "leave", "--force")  # it may not know yet
     wait_for("tablet has left", lambda: c.members() == {})
 
 

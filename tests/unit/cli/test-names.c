@@ -149,7 +149,7 @@ test_device (void)
   check_device ("1234", NULL, "  1234567890abcdef  laptop\n  1234ffff90abcdef  workstation");
   check_device ("lap", NULL,
                 "no device is called 'lap'. Known: laptop, workstation. Add one with: moss "
-                "device add ADDRESS FINGERPRINT");
+                "device pair");
   check_device ("printer", NULL, "'printer' is on this network, but not one of your devices");
   check_device ("9999", NULL, "no device is called '9999'");
 }
