@@ -8,25 +8,16 @@
  * - The answer to INIT gets the flags that libfuse 3.14 doesn't know yet.
  * - What is under way is noted in the state. When a server is killed, the kernel is asked by the
  *   next one to send again what was taken and not answered (FUSE_NOTIFY_RESEND, since 6.9); on
- *   an older kernel those requests are answered with EIO, so that nobody waits for ever.
- *
- * Threads: as many as there are requests under way and one that waits, within bounds, since a read
- * may wait for the network. */
+ *   an older kernel those requests are answered with EIO, so that nobody waits for ever. */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/fuse-private.h"
 
 #include <fcntl.h>
 #include <gio/gio.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#define THREADS_MAX 128
-#define THREADS_IDLE 3
-#define WAKE_SIGNAL SIGURG
 
 /* linux/fuse.h of Debian 12 is 7.38. */
 #define INIT_PASSTHROUGH (1u << (37 - 32))
@@ -87,6 +78,18 @@ begin_request (const struct fuse_in_header *header)
   own_slot->opcode = header->opcode;
   own_slot->since_us = g_get_monotonic_time ();
   own_slot->unique = header->unique & ~UNIQUE_RESEND;
+}
+
+void
+connection_use_slot (FuseStateSlot *slot)
+{
+  own_slot = slot;
+}
+
+void
+connection_end_request (void)
+{
+  own_slot->unique = 0;
 }
 
 /* ---- INIT ---------------------------------------------------------------------------- */
@@ -291,126 +294,6 @@ give_init (MossMount *mount, GError **error)
   return FALSE;
 }
 
-/* ---- threads ------------------------------------------------------------------------- */
-
-static void start_thread (MossMount *mount);
-
-static guint
-take_slot (MossMount *mount)
-{
-  for (guint i = 0; i < FUSE_STATE_SLOTS; i++)
-    if (!mount->slots[i])
-      {
-        mount->slots[i] = TRUE;
-        return i;
-      }
-  g_assert_not_reached (); /* there are more slots than threads */
-}
-
-/* Somebody always waits for the next request. */
-static void
-leave_idle (MossMount *mount, gboolean busy)
-{
-  g_mutex_lock (&mount->lock);
-  if (--mount->idle == 0 && busy && mount->threads->len < THREADS_MAX
-      && !g_atomic_int_get (&mount->stopping))
-    start_thread (mount);
-  g_mutex_unlock (&mount->lock);
-}
-
-/* FALSE: there are enough who wait. */
-static gboolean
-become_idle (MossMount *mount)
-{
-  gboolean stay;
-
-  g_mutex_lock (&mount->lock);
-  stay = mount->idle < THREADS_IDLE && !g_atomic_int_get (&mount->stopping);
-  mount->idle += stay;
-  g_mutex_unlock (&mount->lock);
-  return stay;
-}
-
-static void
-serve (MossMount *mount)
-{
-  struct fuse_buf buffer = { 0 };
-
-  do
-    {
-      int n = fuse_session_receive_buf (mount->session, &buffer);
-
-      leave_idle (mount, n > 0);
-      if (n > 0)
-        fuse_session_process_buf (mount->session, &buffer);
-      own_slot->unique = 0;
-      if ((n <= 0 && n != -EINTR) || fuse_session_exited (mount->session))
-        break;
-    }
-  while (become_idle (mount));
-  free (buffer.mem);
-}
-
-static gpointer
-run_thread (gpointer data)
-{
-  MossMount *mount = data;
-  pthread_t self = pthread_self ();
-  guint number;
-
-  g_mutex_lock (&mount->lock);
-  number = take_slot (mount);
-  g_array_append_val (mount->threads, self);
-  g_mutex_unlock (&mount->lock);
-  own_slot = &fuse_state_get_block (mount->state)->slots[number];
-  serve (mount);
-  own_slot = NULL;
-  g_mutex_lock (&mount->lock);
-  mount->slots[number] = FALSE;
-  for (guint i = 0; i < mount->threads->len; i++)
-    if (pthread_equal (g_array_index (mount->threads, pthread_t, i), self))
-      {
-        g_array_remove_index_fast (mount->threads, i);
-        break;
-      }
-  if (mount->threads->len == 0 && !g_atomic_int_get (&mount->stopping)
-      && mount->hooks.ended != NULL)
-    mount->hooks.ended (mount->user_data);
-  g_cond_broadcast (&mount->changed);
-  g_mutex_unlock (&mount->lock);
-  return NULL;
-}
-
-/* The lock is held, or nobody else is there yet. */
-static void
-start_thread (MossMount *mount)
-{
-  mount->idle++;
-  g_thread_unref (g_thread_new ("net-files", run_thread, mount));
-}
-
-static void
-on_wake (int number)
-{
-}
-
-/* A read of the connection that waits ends only by a signal. */
-static void
-stop_threads (MossMount *mount)
-{
-  g_atomic_int_set (&mount->stopping, 1);
-  if (mount->session != NULL)
-    fuse_session_exit (mount->session);
-  g_mutex_lock (&mount->lock);
-  while (mount->threads->len > 0 || mount->idle > 0)
-    {
-      for (guint i = 0; i < mount->threads->len; i++)
-        pthread_kill (g_array_index (mount->threads, pthread_t, i), WAKE_SIGNAL);
-      g_cond_wait_until (&mount->changed, &mount->lock, g_get_monotonic_time () + 20000);
-    }
-  g_mutex_unlock (&mount->lock);
-}
-
 /* ---- the mount ----------------------------------------------------------------------- */
 
 static void
@@ -458,8 +341,6 @@ open_session (MossMount *mount, int connection, GError **error)
 static gboolean
 begin (MossMount *mount, const MossMountConfig *config, GError **error)
 {
-  struct sigaction wake = { .sa_handler = on_wake };
-
   mount->state = fuse_state_new (config->state, error);
   if (mount->state == NULL)
     return FALSE;
@@ -472,7 +353,6 @@ begin (MossMount *mount, const MossMountConfig *config, GError **error)
     mount->backing = backing_new (mount, config->backing_dir);
   if (!open_session (mount, config->connection, error))
     return FALSE;
-  sigaction (WAKE_SIGNAL, &wake, NULL);
   if (mount->resumed)
     {
       if (!give_init (mount, error))
@@ -481,9 +361,8 @@ begin (MossMount *mount, const MossMountConfig *config, GError **error)
       locks_resume (mount);
       settle_requests (mount);
     }
-  g_mutex_lock (&mount->lock);
-  start_thread (mount);
-  g_mutex_unlock (&mount->lock);
+  mount->threads = threads_new (mount);
+  threads_start (mount->threads);
   return TRUE;
 }
 
@@ -504,9 +383,7 @@ moss_mount_new (const MossMountConfig *config, GError **error)
   mount->connection = -1;
   mount->executed = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   mount->lost = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-  mount->threads = g_array_new (FALSE, FALSE, sizeof (pthread_t));
   g_mutex_init (&mount->lock);
-  g_cond_init (&mount->changed);
   if (begin (mount, config, error))
     return mount;
   moss_mount_free (mount);
@@ -516,7 +393,10 @@ moss_mount_new (const MossMountConfig *config, GError **error)
 void
 moss_mount_free (MossMount *mount)
 {
-  stop_threads (mount);
+  g_atomic_int_set (&mount->stopping, 1);
+  if (mount->session != NULL)
+    fuse_session_exit (mount->session);
+  g_clear_pointer (&mount->threads, threads_free);
   g_clear_pointer (&mount->changes, changes_free);
   g_clear_pointer (&mount->backing, backing_free);
   g_clear_pointer (&mount->locks, locks_free);
@@ -527,11 +407,9 @@ moss_mount_free (MossMount *mount)
   else if (mount->connection >= 0)
     close (mount->connection);
   g_clear_pointer (&mount->state, fuse_state_free);
-  g_array_unref (mount->threads);
   g_hash_table_unref (mount->executed);
   g_hash_table_unref (mount->lost);
   g_mutex_clear (&mount->lock);
-  g_cond_clear (&mount->changed);
   g_free (mount->name);
   g_free (mount->home);
   g_free (mount);

@@ -35,6 +35,7 @@ typedef struct _MountGone MountGone;
 typedef struct _MountBacking MountBacking;
 typedef struct _MountChanges MountChanges;
 typedef struct _MountLocks MountLocks;
+typedef struct _MountThreads MountThreads;
 
 struct _MossMount
 {
@@ -56,11 +57,8 @@ struct _MossMount
   gboolean has_passthrough;
   gint stopping; /* atomic */
 
-  GMutex lock; /* of what follows */
-  GCond changed;
-  GArray *threads; /* pthread_t */
-  guint idle;
-  gboolean slots[FUSE_STATE_SLOTS];
+  GMutex lock;
+  MountThreads *threads; /* NULL before it serves */
 
   gint changes_told; /* atomic: how often the kernel was told of changes */
   MountViews *views;
@@ -106,6 +104,15 @@ gboolean connection_was_executed (MossMount *mount, guint64 *handle);
 int connection_forgive (int result, int done_before);
 /* The number of the handle that this request opened, for the next server. */
 void connection_note_handle (guint64 handle);
+/* Where this thread notes what it works on; NULL: nowhere. */
+void connection_use_slot (FuseStateSlot *slot);
+void connection_end_request (void);
+
+/* fuse-threads.c */
+MountThreads *threads_new (MossMount *mount);
+void threads_start (MountThreads *threads);
+/* Ends them: the session has exited, and mount->stopping is set. */
+void threads_free (MountThreads *threads);
 
 /* fuse-ops.c */
 void ops_fill (struct fuse_lowlevel_ops *ops);
