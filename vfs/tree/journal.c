@@ -30,6 +30,8 @@ enum
   HEAD = 64,             /* magic, suite, epoch, salt */
   FRAME_HEAD = 4 + 4 + 4 + MOSS_NONCE_MAX, /* length, number, needs, nonce */
   FRAME_MAX = 16 * 1024 * 1024,
+  NONCES = 64, /* that are drawn at once */
+  KEEP = 256 * 1024, /* a buffer that was longer isn't kept */
   ROOM = 2 * 1024 * 1024,
   PAGE = 4096,
 };
@@ -64,12 +66,16 @@ struct _MossJournal
   GMutex buffer_lock; /* what is appended and not written */
   guint64 position;   /* bytes that were ever appended */
   guint current;      /* side that is appended to */
+  GByteArray *spare[2]; /* empty: for the next that is appended to */
 
   GMutex write_lock; /* files, synced */
   GCond written;
   gboolean writing;
   guint64 written_to; /* position up to which all is in the file */
   guint64 synced;     /* position up to which all is on the disk */
+  GByteArray *frame;  /* of who writes: what is written */
+  guint8 nonces[NONCES][MOSS_NONCE_MAX];
+  guint nonces_left;
   Side sides[2];
 };
 
@@ -142,7 +148,9 @@ moss_journal_open (const char *dir,
     {
       journal->sides[i].fd = -1;
       journal->sides[i].open = g_byte_array_new ();
+      journal->spare[i] = g_byte_array_new ();
     }
+  journal->frame = g_byte_array_new ();
   for (guint i = 0; i < 2; i++)
     {
       Side *side = &journal->sides[i];
@@ -170,12 +178,14 @@ moss_journal_free (MossJournal *journal)
         close (side->fd);
       g_free (side->path);
       g_byte_array_unref (side->open);
+      g_byte_array_unref (journal->spare[i]);
       moss_crypto_wipe (side->key, sizeof side->key);
     }
   moss_crypto_wipe (journal->key, sizeof journal->key);
   g_mutex_clear (&journal->buffer_lock);
   g_mutex_clear (&journal->write_lock);
   g_cond_clear (&journal->written);
+  g_byte_array_unref (journal->frame);
   g_free (journal->dir);
   g_free (journal);
 }
@@ -476,23 +486,50 @@ moss_journal_drop (MossJournal *journal, guint64 before)
   g_mutex_unlock (&journal->write_lock);
 }
 
-static gboolean
-write_frame (MossJournal *journal, Side *side, GByteArray *records, guint32 needs)
+/* A buffer, empty, for the next time. @held: as much as it ever held */
+static void
+empty (GByteArray **buffer, guint held)
 {
-  g_autoptr (GByteArray) frame = g_byte_array_new ();
-  guint8 nonce[MOSS_NONCE_MAX];
-  guint8 place[PLACE];
-  guint32 length = records->len + MOSS_TAG_BYTES;
+  if (held > KEEP)
+    {
+      g_byte_array_unref (*buffer);
+      *buffer = g_byte_array_new ();
+    }
+  g_byte_array_set_size (*buffer, 0);
+}
 
-  moss_crypto_random (nonce, sizeof nonce);
+static const guint8 *
+next_nonce (MossJournal *journal)
+{
+  if (journal->nonces_left == 0)
+    {
+      moss_crypto_random (journal->nonces[0], sizeof journal->nonces);
+      journal->nonces_left = NONCES;
+    }
+  return journal->nonces[--journal->nonces_left];
+}
+
+static gboolean
+write_frame (MossJournal *journal,
+             Side *side,
+             const guint8 *records,
+             guint32 records_length,
+             guint32 needs)
+{
+  GByteArray *frame = journal->frame;
+  const guint8 *nonce = next_nonce (journal);
+  guint8 place[PLACE];
+  guint32 length = records_length + MOSS_TAG_BYTES;
+
+  g_byte_array_set_size (frame, 0);
   moss_put_number (frame, length, 4);
   moss_put_number (frame, side->frames, 4);
   moss_put_number (frame, needs, 4);
-  moss_put_bytes (frame, nonce, sizeof nonce);
+  moss_put_bytes (frame, nonce, MOSS_NONCE_MAX);
   g_byte_array_set_size (frame, FRAME_HEAD + length);
   place_of (journal, side, side->epoch, frame->data, place);
-  if (!moss_suite_seal (journal->suite, side->key, nonce, place, PLACE, records->data,
-                        records->len, frame->data + FRAME_HEAD, NULL))
+  if (!moss_suite_seal (journal->suite, side->key, nonce, place, PLACE, records,
+                        records_length, frame->data + FRAME_HEAD, NULL))
     {
       errno = EIO;
       return FALSE;
@@ -507,37 +544,51 @@ write_frame (MossJournal *journal, Side *side, GByteArray *records, guint32 need
   return TRUE;
 }
 
+/* How many of @records, all whole, fit into a frame. */
+static guint32
+length_of_some (const GByteArray *records)
+{
+  MossReader reader = moss_reader (records->data, records->len);
+  guint32 length = 0;
+
+  if (records->len <= FRAME_MAX / 2)
+    return records->len;
+  while (reader.at < reader.end)
+    {
+      guint32 size = moss_read_number (&reader, 4);
+
+      if (length > 0 && length + 4 + size > FRAME_MAX / 2)
+        break;
+      moss_read_bytes (&reader, size);
+      length += 4 + size;
+    }
+  return length;
+}
+
 /* Frames are bounded, so a long buffer becomes several; records stay whole. What was written is
  * taken out of @records, also when the rest fails. */
 static gboolean
 write_records (MossJournal *journal, Side *side, GByteArray *records, guint32 needs)
 {
-  while (records->len > 0)
+  gboolean ok = TRUE;
+
+  while (ok && records->len > 0)
     {
-      g_autoptr (GByteArray) some = g_byte_array_new ();
-      MossReader reader = moss_reader (records->data, records->len);
+      guint32 length = length_of_some (records);
 
-      do
-        {
-          guint32 size = moss_read_number (&reader, 4);
-
-          if (some->len > 0 && some->len + 4 + size > FRAME_MAX / 2)
-            break;
-          moss_put_number (some, size, 4);
-          moss_put_bytes (some, moss_read_bytes (&reader, size), size);
-        }
-      while (reader.at < reader.end);
-      if (!write_frame (journal, side, some, needs))
-        return FALSE;
-      g_byte_array_remove_range (records, 0, some->len);
+      ok = write_frame (journal, side, records->data, length, needs);
+      if (ok)
+        g_byte_array_remove_range (records, 0, length);
     }
-  return TRUE;
+  empty (&journal->frame, journal->frame->len);
+  return ok;
 }
 
 /* What is appended and not written, of both sides. */
 typedef struct
 {
   GByteArray *records[2];
+  guint held[2]; /* bytes in them */
   guint current; /* side, when they were taken */
   guint64 position;
 } Taken;
@@ -549,7 +600,8 @@ take_open (MossJournal *journal, Taken *taken)
   for (guint i = 0; i < 2; i++)
     {
       taken->records[i] = journal->sides[i].open;
-      journal->sides[i].open = g_byte_array_new ();
+      taken->held[i] = taken->records[i]->len;
+      journal->sides[i].open = g_steal_pointer (&journal->spare[i]);
     }
   taken->current = journal->current;
   taken->position = journal->position;
@@ -563,9 +615,17 @@ give_back (MossJournal *journal, Taken *taken)
   g_mutex_lock (&journal->buffer_lock);
   for (guint i = 0; i < 2; i++)
     {
-      g_byte_array_prepend (journal->sides[i].open, taken->records[i]->data,
-                            taken->records[i]->len);
-      g_byte_array_unref (taken->records[i]);
+      GByteArray *since = journal->sides[i].open;
+
+      if (taken->records[i]->len > 0)
+        {
+          moss_put_bytes (taken->records[i], since->data, since->len);
+          journal->sides[i].open = taken->records[i];
+          taken->records[i] = since;
+          taken->held[i] = since->len;
+        }
+      empty (&taken->records[i], taken->held[i]);
+      journal->spare[i] = taken->records[i];
     }
   g_mutex_unlock (&journal->buffer_lock);
 }

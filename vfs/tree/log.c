@@ -6,11 +6,18 @@
 
 #include "vfs/tree/bytes.h"
 
-static GByteArray *
-begin (LogKind kind, guint64 ino)
+enum
 {
-  GByteArray *record = g_byte_array_new ();
+  KEEP = 64 * 1024, /* a longer record's buffer isn't kept */
+};
 
+/* The tree's own buffer: the lock is held. */
+static GByteArray *
+begin (MossTree *tree, LogKind kind, guint64 ino)
+{
+  GByteArray *record = tree->record;
+
+  g_byte_array_set_size (record, 0);
   moss_put_number (record, kind, 1);
   moss_put_number (record, ino, 8);
   return record;
@@ -27,13 +34,16 @@ static void
 end (MossTree *tree, GByteArray *record)
 {
   moss_journal_append (tree->journal, record->data, record->len);
+  if (record->len <= KEEP)
+    return;
   g_byte_array_unref (record);
+  tree->record = g_byte_array_new ();
 }
 
 void
 log_make (MossTree *tree, guint64 parent, const char *name, const Inode *inode)
 {
-  GByteArray *record = begin (LOG_MAKE, parent);
+  GByteArray *record = begin (tree, LOG_MAKE, parent);
   MossInodeRecord inode_bytes;
 
   put_name (record, name);
@@ -46,7 +56,7 @@ log_make (MossTree *tree, guint64 parent, const char *name, const Inode *inode)
 void
 log_link (MossTree *tree, guint64 ino, guint64 parent, const char *name, gint64 time_ns)
 {
-  GByteArray *record = begin (LOG_LINK, parent);
+  GByteArray *record = begin (tree, LOG_LINK, parent);
 
   put_name (record, name);
   moss_put_number (record, ino, 8);
@@ -57,7 +67,7 @@ log_link (MossTree *tree, guint64 ino, guint64 parent, const char *name, gint64 
 void
 log_unlink (MossTree *tree, guint64 parent, const char *name, gint64 time_ns)
 {
-  GByteArray *record = begin (LOG_UNLINK, parent);
+  GByteArray *record = begin (tree, LOG_UNLINK, parent);
 
   put_name (record, name);
   moss_put_number (record, time_ns, 8);
@@ -73,7 +83,7 @@ log_rename (MossTree *tree,
             gboolean exchange,
             gint64 time_ns)
 {
-  GByteArray *record = begin (LOG_RENAME, parent);
+  GByteArray *record = begin (tree, LOG_RENAME, parent);
 
   put_name (record, name);
   moss_put_number (record, new_parent, 8);
@@ -86,7 +96,7 @@ log_rename (MossTree *tree,
 void
 log_attr (MossTree *tree, const Inode *inode)
 {
-  GByteArray *record = begin (LOG_ATTR, inode->ino);
+  GByteArray *record = begin (tree, LOG_ATTR, inode->ino);
 
   moss_put_number (record, inode->mode, 4);
   moss_put_number (record, inode->uid, 4);
@@ -100,7 +110,7 @@ log_attr (MossTree *tree, const Inode *inode)
 void
 log_truncate (MossTree *tree, const Inode *inode)
 {
-  GByteArray *record = begin (LOG_TRUNCATE, inode->ino);
+  GByteArray *record = begin (tree, LOG_TRUNCATE, inode->ino);
 
   moss_put_number (record, inode->size, 8);
   moss_put_number (record, inode->mtime_ns, 8);
@@ -110,7 +120,7 @@ log_truncate (MossTree *tree, const Inode *inode)
 void
 log_punch (MossTree *tree, const Inode *inode, guint64 offset, guint64 length)
 {
-  GByteArray *record = begin (LOG_PUNCH, inode->ino);
+  GByteArray *record = begin (tree, LOG_PUNCH, inode->ino);
 
   moss_put_number (record, offset, 8);
   moss_put_number (record, length, 8);
@@ -125,7 +135,7 @@ log_write (MossTree *tree,
            const guint8 *data,
            guint32 length)
 {
-  GByteArray *record = begin (LOG_WRITE, inode->ino);
+  GByteArray *record = begin (tree, LOG_WRITE, inode->ino);
 
   moss_put_number (record, offset, 8);
   moss_put_number (record, inode->mtime_ns, 8);
@@ -136,7 +146,7 @@ log_write (MossTree *tree,
 void
 log_extent (MossTree *tree, const Inode *inode, const MossSegment *segment)
 {
-  GByteArray *record = begin (LOG_EXTENT, inode->ino);
+  GByteArray *record = begin (tree, LOG_EXTENT, inode->ino);
 
   moss_put_number (record, segment->offset, 8);
   moss_put_number (record, inode->mtime_ns, 8);
@@ -148,7 +158,7 @@ log_extent (MossTree *tree, const Inode *inode, const MossSegment *segment)
 void
 log_xattr (MossTree *tree, guint64 ino, const char *name, GBytes *value, gint64 time_ns)
 {
-  GByteArray *record = begin (LOG_XATTR, ino);
+  GByteArray *record = begin (tree, LOG_XATTR, ino);
 
   put_name (record, name);
   moss_put_number (record, time_ns, 8);
@@ -161,7 +171,7 @@ log_xattr (MossTree *tree, guint64 ino, const char *name, GBytes *value, gint64 
 void
 log_number (MossTree *tree, LogKind kind, guint64 ino, guint64 number)
 {
-  GByteArray *record = begin (kind, ino);
+  GByteArray *record = begin (tree, kind, ino);
 
   moss_put_number (record, number, 8);
   end (tree, record);

@@ -116,6 +116,7 @@ struct _MossTree
   guint32 mark_skip;
 
   GMutex lock;
+  GByteArray *record; /* log.c's */
   GCond room;   /* dirty bytes went down, or the gate opened */
   GCond work;   /* the commit thread has something to do */
   GCond done;   /* a commit ended */

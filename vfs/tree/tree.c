@@ -38,6 +38,7 @@ tree_free (MossTree *tree)
   g_hash_table_unref (tree->pins);
   g_hash_table_unref (tree->conflicts);
   g_clear_error (&tree->failure);
+  g_byte_array_unref (tree->record);
   if (tree->heads_fd >= 0)
     close (tree->heads_fd);
   if (tree->lock_fd >= 0)
@@ -81,6 +82,7 @@ tree_new (const MossTreeConfig *config)
   tree->records = g_hash_table_new_full (moss_id_hash, moss_id_equal, g_free,
                                          (GDestroyNotify) g_bytes_unref);
   tree->dirty = g_array_new (FALSE, FALSE, sizeof (guint64));
+  tree->record = g_byte_array_new ();
   tree->dirty_keys = g_hash_table_new_full (g_bytes_hash, g_bytes_equal,
                                             (GDestroyNotify) g_bytes_unref, NULL);
   tree->removed = g_array_new (FALSE, FALSE, sizeof (guint64));
