@@ -82,6 +82,7 @@ struct _Offer
   char *reason;
   guint wrong;                  /* answers in a row that were not what was promised */
   gint64 measured_us;           /* monotonic, of the last canary; 0: not in this life */
+  guint64 tried;                /* bit b: with 2^b bytes, because that was asked for */
   gboolean announced;           /* by the provider as it is now */
   gboolean dirty;
 };
@@ -114,6 +115,8 @@ struct _Broker
   Running *running;
   Remote *remote;
   GQueue last;                  /* LastCall, newest first */
+  GHashTable *demands;          /* key → what was asked for; see demand.c */
+  gint64 demands_us;
   int status;
 };
 
@@ -211,6 +214,17 @@ void learn_start (Provider *provider, guint64 start_us);
 double learn_predict (const Offer *offer, guint64 bytes);
 GVariant *learn_last (Broker *broker, GPtrArray *offers);
 void learn_free (Broker *broker);
+
+/* demand.c: sizes that are asked for. */
+typedef gboolean (*DemandMay) (const Offer *offer);
+void demand_start (Broker *broker);
+void demand_stop (Broker *broker);
+/* It was called with so much. */
+void demand_note (Offer *offer, guint64 bytes);
+/* Whether it or a rival was called lately. */
+gboolean demand_is_known (const Offer *offer);
+/* Of those that may: who is to be tried with how much now; NULL: nobody. */
+Offer *demand_next (Broker *broker, DemandMay may, guint64 *bytes);
 
 /* canary.c: measures when nobody waits. */
 void canaries_start (Broker *broker);

@@ -2,8 +2,9 @@
 /* Canaries: small calls that are made only to learn what they cost, so that nobody's work is
  * the first try of a provider. Only pure functions are tried, in their own processes, one at a
  * time, smallest input first; a try is given up at three times what the favourite would need.
- * New offers are tried soon, slowly where the machine is busy; known ones again when it is
- * idle, and never on battery. */
+ * New offers are tried soon, slowly where the machine is busy, and so is who was never tried with a
+ * size that others are called with (demand.c); known ones again when it is idle, and never on
+ * battery. */
 #define G_LOG_DOMAIN "moss-ffi-broker"
 
 #include "broker.h"
@@ -16,10 +17,11 @@
 
 enum
 {
-  RUNS = 2,                /* of each size; the better one counts */
-  SHORT_US = 100000,       /* longer ones are run once */
+  RUNS_MAX = 10,           /* of each size, until two agree; the best one counts */
+  RUNS_US = 500000,        /* when they took so long, too */
   LIMIT_MIN_US = 300000,
   LIMIT_MAX_US = 8000000,
+  LIMIT_ASKED_US = 30000000, /* the other way is to wait for the favourite each time */
   START_LIMIT_US = 25000000,
   TICK_MS = 2000,
   AGAIN_S = 600,
@@ -30,6 +32,7 @@ typedef struct
 {
   Offer *offer;
   gboolean soon;
+  guint64 bytes;           /* 0: the usual sizes */
 } Job;
 
 typedef struct
@@ -50,14 +53,16 @@ struct _Canaries
   Offer *offer;            /* NULL: none */
   MossFfiConn *conn;
   guint64 sizes[MOSS_FFI_CANARIES]; /* of inputs, in bytes */
-  guint size, run;
-  guint64 best_us, bytes_in;
+  guint n_sizes, size, run;
+  guint64 best_us, second_us, spent_us, bytes_in;
   gint64 job_us, sent_us;
   guint timeout;
   guint64 serial;
 };
 
 #define BUSY 0.6
+/* Runs that differ more did not run alone: one of them waited for the processor. */
+#define AGREE 1.3
 
 static void next (Canaries *canaries);
 static void call (Canaries *canaries);
@@ -78,7 +83,7 @@ is_idle (Broker *broker)
   return broker->load < 0.15 && broker->running != NULL && !running_any (broker);
 }
 
-/* The one that was measured longest ago, of those that have a rival. */
+/* The one that was measured longest ago, of those that are called or lose to who is. */
 static Offer *
 oldest (Broker *broker)
 {
@@ -88,11 +93,54 @@ oldest (Broker *broker)
 
   g_hash_table_iter_init (&iter, broker->offers);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &offer))
-    if (offer->calls > 0 && may_measure (offer) && offer->provider->queue_us == 0 &&
+    if ((offer->calls > 0 || demand_is_known (offer)) && may_measure (offer) &&
+        offer->provider->queue_us == 0 &&
         now - offer->measured_us > AGAIN_S * G_USEC_PER_SEC &&
         (found == NULL || offer->measured_us < found->measured_us))
       found = offer;
   return found;
+}
+
+/* The first that may be done now: what is known already waits for a machine that isn't busy, and
+ * nobody waits behind it. */
+static GList *
+find_job (Canaries *canaries)
+{
+  GList *item;
+
+  for (item = canaries->jobs.head; item != NULL; item = item->next)
+    {
+      const Job *job = item->data;
+
+      if (job->soon || job->bytes > 0 || job->offer->trust != TRUST_MEASURED ||
+          canaries->broker->load <= BUSY)
+        break;
+    }
+  return item;
+}
+
+static void
+add_job (Canaries *canaries, Offer *offer, gboolean soon, guint64 bytes)
+{
+  Job *job = g_new (Job, 1);
+
+  *job = (Job){ offer, soon, bytes };
+  g_hash_table_insert (canaries->queued, offer, job);
+  if (soon)
+    g_queue_push_head (&canaries->jobs, job);
+  else
+    g_queue_push_tail (&canaries->jobs, job);
+}
+
+/* Somebody waits longer than need be each time until it is known: busy or not. */
+static void
+want_asked (Canaries *canaries)
+{
+  guint64 bytes;
+  Offer *offer = demand_next (canaries->broker, may_measure, &bytes);
+
+  if (offer != NULL)
+    add_job (canaries, offer, FALSE, bytes);
 }
 
 static gboolean
@@ -105,6 +153,8 @@ on_tick (gpointer user_data)
   broker->load = moss_machine_load (&broker->load_since);
   publish_load (broker);
   remote_tick (broker);
+  if (canaries->offer == NULL && find_job (canaries) == NULL)
+    want_asked (canaries);
   if (canaries->jobs.length == 0 && is_idle (broker) && !moss_machine_power ().on_battery &&
       (again = oldest (broker)) != NULL)
     canaries_want (again, FALSE);
@@ -124,16 +174,11 @@ canaries_want (Offer *offer, gboolean soon)
   if (job != NULL && (job->soon || !soon))
     return;
   if (job != NULL)
-    g_queue_remove (&canaries->jobs, job);
-  else
-    job = g_new0 (Job, 1);
-  job->offer = offer;
-  job->soon = soon;
-  g_hash_table_insert (canaries->queued, offer, job);
-  if (soon)
-    g_queue_push_head (&canaries->jobs, job);
-  else
-    g_queue_push_tail (&canaries->jobs, job);
+    {
+      g_queue_remove (&canaries->jobs, job);
+      g_free (job);
+    }
+  add_job (canaries, offer, soon, 0);
   if (soon)
     next (canaries);
 }
@@ -177,7 +222,8 @@ finish (Canaries *canaries)
   g_clear_handle_id (&canaries->timeout, g_source_remove);
   if (canaries->conn != NULL)
     moss_ffi_conn_hang_up (g_steal_pointer (&canaries->conn), NULL);
-  offer->measured_us = g_get_monotonic_time ();
+  if (canaries->n_sizes > 1)
+    offer->measured_us = g_get_monotonic_time ();
   tell_benches (canaries, offer);
   if (canaries->rest == 0)
     canaries->rest = g_timeout_add (
@@ -218,9 +264,11 @@ finish_wrong (Canaries *canaries)
 
 /* As a caller's, within what a canary may take. */
 static guint64
-limit_us (Offer *offer, guint64 bytes)
+limit_us (Canaries *canaries, guint64 bytes)
 {
+  Offer *offer = canaries->offer;
   Broker *broker = offer->provider->broker;
+  guint64 most = canaries->n_sizes == 1 ? LIMIT_ASKED_US : LIMIT_MAX_US;
   g_autoptr (GPtrArray) rivals = registry_find (broker, offer->key, NULL);
   MossFfiCandidates candidates = { 0 };
   float limit = 0;
@@ -236,7 +284,7 @@ limit_us (Offer *offer, guint64 bytes)
   if (broker->writer != NULL && offer->index != MOSS_FFI_NO_OFFER)
     limit = moss_ffi_kill_after_us (moss_ffi_table_writer_get_table (broker->writer), &candidates,
                                     offer->index, bytes);
-  return limit == 0 ? LIMIT_MAX_US : CLAMP ((guint64) limit, LIMIT_MIN_US, LIMIT_MAX_US);
+  return limit == 0 ? most : CLAMP ((guint64) limit, LIMIT_MIN_US, most);
 }
 
 static gboolean
@@ -275,13 +323,12 @@ expected_us (const Canaries *canaries, guint64 reached_us)
 static void
 next_size (Canaries *canaries)
 {
-  Offer *offer = canaries->offer;
   guint64 reached_us = canaries->best_us;
 
   canaries->run = 0;
   canaries->best_us = 0;
-  if (++canaries->size < MOSS_FFI_CANARIES &&
-      expected_us (canaries, reached_us) < limit_us (offer, canaries->sizes[canaries->size]))
+  if (++canaries->size < canaries->n_sizes &&
+      expected_us (canaries, reached_us) < limit_us (canaries, canaries->sizes[canaries->size]))
     call (canaries);
   else
     finish (canaries);
@@ -320,6 +367,22 @@ check_result (Canaries *canaries, MossFfiFrame *frame, guint64 *run_us)
   return moss_ffi_buffer_ref (buffers->pdata[0]);
 }
 
+/* Whether what it takes is known now: twice about the same, or it takes long. */
+static gboolean
+is_enough (Canaries *canaries, guint64 took_us)
+{
+  if (canaries->run++ == 0)
+    {
+      canaries->best_us = canaries->second_us = G_MAXUINT64;
+      canaries->spent_us = 0;
+    }
+  canaries->spent_us += took_us;
+  canaries->second_us = MIN (canaries->second_us, MAX (canaries->best_us, took_us));
+  canaries->best_us = MIN (canaries->best_us, took_us);
+  return canaries->spent_us >= RUNS_US || canaries->run >= RUNS_MAX ||
+         canaries->second_us <= canaries->best_us * AGREE;
+}
+
 static void
 on_result (Canaries *canaries, MossFfiFrame *frame)
 {
@@ -341,8 +404,7 @@ on_result (Canaries *canaries, MossFfiFrame *frame)
       if (bytes != NULL && bytes_out > 0)
         sample_keep (moss_ffi_caps_get_media (offer->capability->output), bytes);
     }
-  canaries->best_us = canaries->run == 0 ? took_us : MIN (canaries->best_us, took_us);
-  if (++canaries->run < RUNS && took_us < SHORT_US)
+  if (!is_enough (canaries, took_us))
     {
       call (canaries);
       return;
@@ -539,7 +601,7 @@ call (Canaries *canaries)
       finish (canaries);
       return;
     }
-  watch (canaries, limit_us (offer, canaries->bytes_in));
+  watch (canaries, limit_us (canaries, canaries->bytes_in));
   if (!send_call (canaries, inputs, options))
     finish (canaries);
 }
@@ -568,11 +630,15 @@ on_connected (int socket, const GError *error, gpointer user_data)
 
 /* As the replay of recorded costs has them. */
 static void
-choose_sizes (Canaries *canaries)
+choose_sizes (Canaries *canaries, guint64 bytes)
 {
   const MossFfiCapability *capability = canaries->offer->capability;
   const char *media = "application/octet-stream";
 
+  canaries->n_sizes = bytes > 0 ? 1 : MOSS_FFI_CANARIES;
+  canaries->sizes[0] = bytes / MAX (capability->inputs->len, 1);
+  if (bytes > 0)
+    return;
   if (capability->inputs->len > 0)
     media = moss_ffi_caps_get_media (moss_ffi_capability_get_input (capability, 0));
   moss_ffi_canary_sizes (media, canaries->sizes);
@@ -581,19 +647,21 @@ choose_sizes (Canaries *canaries)
 static void
 next (Canaries *canaries)
 {
-  Job *job = g_queue_peek_head (&canaries->jobs);
+  GList *item = find_job (canaries);
+  Job *job = item != NULL ? item->data : NULL;
+  guint64 bytes;
 
-  if (canaries->offer != NULL || job == NULL || (!job->soon && canaries->rest != 0) ||
-      (!job->soon && job->offer->trust == TRUST_MEASURED && canaries->broker->load > BUSY))
+  if (canaries->offer != NULL || job == NULL || (!job->soon && canaries->rest != 0))
     return;
-  g_queue_pop_head (&canaries->jobs);
+  g_queue_delete_link (&canaries->jobs, item);
   g_hash_table_remove (canaries->queued, job->offer);
   canaries->offer = job->offer;
+  bytes = job->bytes;
   g_free (job);
   canaries->job_us = g_get_monotonic_time ();
   canaries->sent_us = 0;
   canaries->best_us = 0;
-  choose_sizes (canaries);
+  choose_sizes (canaries, bytes);
   if (!may_measure (canaries->offer))
     {
       finish (canaries);

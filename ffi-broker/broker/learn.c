@@ -32,12 +32,6 @@ now_s (void)
   return g_get_monotonic_time () / G_USEC_PER_SEC + 1;
 }
 
-static double
-smooth (double known, double seen)
-{
-  return known > 0 ? known + WEIGHT * (seen - known) : seen;
-}
-
 double
 learn_predict (const Offer *offer, guint64 bytes)
 {
@@ -47,7 +41,7 @@ learn_predict (const Offer *offer, guint64 bytes)
 void
 learn_start (Provider *provider, guint64 start_us)
 {
-  provider->start_us = smooth (provider->start_us, start_us);
+  provider->start_us = moss_ffi_smooth (provider->start_us, start_us, WEIGHT);
   provider->dirty = TRUE;
   publish_provider (provider);
   registry_touch (provider->broker);
@@ -73,10 +67,11 @@ learn_way (Provider *provider, guint64 bytes, double way_us)
   if (provider->kind == MOSS_FFI_KIND_REMOTE)
     return; /* netd measures the link */
   if (bytes <= SMALL_BYTES)
-    provider->latency_us = smooth (provider->latency_us, MIN (way_us, 1e5));
+    provider->latency_us =
+        moss_ffi_smooth (provider->latency_us, CLAMP (way_us, 1, 1e5), WEIGHT);
   else if (way_us > provider->latency_us + 1)
-    provider->bytes_per_us =
-        smooth (provider->bytes_per_us, MAX (bytes / (way_us - provider->latency_us), 100));
+    provider->bytes_per_us = moss_ffi_smooth (
+        provider->bytes_per_us, MAX (bytes / (way_us - provider->latency_us), 100), WEIGHT);
   provider->dirty = TRUE;
 }
 
@@ -100,7 +95,8 @@ observed (Offer *offer, guint64 bytes_in, guint64 bytes_out, double us, gboolean
   else
     moss_ffi_learner_observe (&offer->learner, bytes_in, us, now_s ());
   if (!killed && bytes_in > 0)
-    offer->ratio = smooth (offer->ratio, MIN ((double) bytes_out / bytes_in, 1e5));
+    offer->ratio =
+        moss_ffi_smooth (offer->ratio, CLAMP ((double) bytes_out / bytes_in, 1e-6, 1e5), WEIGHT);
   if (offer->trust == TRUST_UNMEASURED && moss_ffi_curve_is_known (&offer->learner.curve))
     offer->trust = TRUST_MEASURED;
   offer->dirty = TRUE;
@@ -196,6 +192,7 @@ learn_report (Broker *broker, Offer *offer, guint64 bytes_in, guint64 bytes_out,
     {
     case MOSS_FFI_OUTCOME_DONE:
       offer->calls++;
+      demand_note (offer, bytes_in);
       check_lies (offer, predicted_us, run_us);
       if (offer->trust != TRUST_BARRED)
         done (offer, bytes_in, bytes_out, run_us, whole_us);

@@ -92,6 +92,7 @@ start (Broker *broker, GError **error)
                                           sharing != NULL ? sharing : "when-idle,on-mains");
   clients_start (broker);
   running_start (broker);
+  demand_start (broker);
   canaries_start (broker);
   workers_scan (broker);
   publish_now (broker);
@@ -116,6 +117,7 @@ stop (Broker *broker)
   queue_stop (broker);
   publish_stop (broker);
   registry_free (broker);
+  demand_stop (broker);
   learn_free (broker);
   g_clear_pointer (&broker->db, moss_ffi_db_close);
   g_clear_object (&broker->interface);

@@ -175,18 +175,20 @@ sample_make (const MossFfiCaps *caps, gsize bytes, MossFfiCaps **fixed)
   *fixed = NULL;
   if (g_str_equal (media, "video/x-raw"))
     return make_picture (caps, bytes, fixed);
-  sample = find_kept (media, bytes);
-  if (sample == NULL && g_str_equal (media, "application/octet-stream"))
+  if (g_str_equal (media, "text/plain"))
     sample = make_text (bytes);
-  else if (sample == NULL && g_str_has_prefix (media, "text/"))
-    sample = g_str_equal (media, "text/plain") ? make_text (bytes) : NULL;
-  else if (sample == NULL && g_str_equal (media, "application/x-moss-tensor"))
+  else if (g_str_equal (media, "application/x-moss-tensor"))
     {
+      /* Of the size that is wanted, and not what somebody sorted already. */
       dtype = choose (caps, "dtype", "i32");
       sample = make_tensor (dtype, bytes);
       if (moss_ffi_caps_has_field (caps, "dtype"))
         *fixed = moss_ffi_caps_fixate (caps);
     }
+  else
+    sample = find_kept (media, bytes);
+  if (sample == NULL && g_str_equal (media, "application/octet-stream"))
+    sample = make_text (bytes);
   if (sample != NULL && *fixed == NULL)
     *fixed = moss_ffi_caps_fixate (caps);
   return sample;

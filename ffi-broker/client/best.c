@@ -159,12 +159,6 @@ moss_ffi_best_wait_ready (MossFfiBest *best)
   g_mutex_unlock (&state->lock);
 }
 
-static double
-smooth (double known, double seen)
-{
-  return known > 0 ? known + WEIGHT * (seen - known) : seen;
-}
-
 /* What is left of the disappointment now. */
 static double
 times_at (State *state, double now)
@@ -223,7 +217,7 @@ run_own (MossFfiBest *best,
 
   ended = now_us ();
   g_mutex_lock (&state->lock);
-  state->own_us[size] = smooth (state->own_us[size], ended - began);
+  state->own_us[size] = moss_ffi_smooth (state->own_us[size], ended - began, WEIGHT);
   if (state->own_us[size] < LOOK_US)
     __atomic_store_n (&best->unasked[size], UNASKED, __ATOMIC_RELAXED);
   session = take_turn_to_tell (state, size, ended);
@@ -242,7 +236,8 @@ learn_times (State *state, double off, double ended)
   double times = times_at (state, ended);
 
   if (off > 0)
-    state->times = CLAMP (smooth (times, off * times), 1 / MOST_TIMES, MOST_TIMES);
+    state->times = CLAMP (moss_ffi_smooth (times, off * times, WEIGHT), 1 / MOST_TIMES,
+                          MOST_TIMES);
   else
     state->pause_us = ended + PAUSE_US;
   state->seen_us = ended;

@@ -27,6 +27,15 @@ typedef struct
   gint32 row;                            /* calls in a row that were off by much: + slower */
 } MossFfiLearner;
 
+/* A time follows what is seen of it by its logarithm: now and then one has to wait for the
+ * processor a thousand times as long as it runs, which must not count as a thousand. @known: 0 when
+ * nothing is. */
+static inline double
+moss_ffi_smooth (double known, double seen, double weight)
+{
+  return known > 0 && seen > 0 ? known * pow (seen / known, weight) : MAX (known, seen);
+}
+
 void moss_ffi_curve_init (MossFfiCurve *curve);
 guint moss_ffi_bucket (guint64 bytes);
 guint64 moss_ffi_bucket_bytes (guint bucket);

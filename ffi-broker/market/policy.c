@@ -145,6 +145,31 @@ moss_ffi_next_measure (const MossFfiLearner *const *learners,
   return most > 0;
 }
 
+/* The size, of those that were asked for, with which to try who never ran at it: what it takes
+ * there is a guess from much smaller ones, and whoever loses by a guess would never be called and
+ * never known better. Only where one of the @n others was measured, the most asked first; bit b of
+ * @tried: not again with 2^b bytes. 0: none. */
+guint64
+moss_ffi_next_asked (const MossFfiLearner *learner,
+                     const MossFfiLearner *const *others,
+                     guint n,
+                     const MossFfiDemand *demand,
+                     guint64 tried)
+{
+  guint64 bytes = 0;
+  guint32 most = 0;
+
+  for (guint b = 0; b <= MOSS_FFI_ASKED_BUCKET_MAX; b++)
+    {
+      if (demand->calls[b] <= most || learner->curve.count[b] > 0 || (tried >> b & 1) != 0 ||
+          !(exp2f (best_measured (others, n, n, b)) <= MOSS_FFI_ASKED_MOST_US))
+        continue;
+      most = demand->calls[b];
+      bytes = moss_ffi_bucket_bytes (b);
+    }
+  return bytes;
+}
+
 #define STEADY 0.85 /* up to here a bar goes as fast as the time */
 
 /* How full to draw the bar of a call that runs for @passed_us already: it slows down before the

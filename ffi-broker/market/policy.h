@@ -11,6 +11,9 @@ G_BEGIN_DECLS
 #define MOSS_FFI_KILL_FACTOR 3
 /* Below this nobody is killed: a machine that is busy for a moment delays that much. */
 #define MOSS_FFI_KILL_LEAST_US 10000
+/* Nobody is tried with more than 32 MiB, or with what takes the best longer than this. */
+#define MOSS_FFI_ASKED_BUCKET_MAX 25
+#define MOSS_FFI_ASKED_MOST_US 30e6f
 
 /* How often each size was asked for lately; halved now and then by its owner. */
 typedef struct
@@ -38,6 +41,11 @@ gboolean moss_ffi_next_measure (const MossFfiLearner *const *learners,
                                 guint32 now,
                                 guint32 stale_after,
                                 MossFfiMeasure *measure);
+guint64 moss_ffi_next_asked (const MossFfiLearner *learner,
+                             const MossFfiLearner *const *others,
+                             guint n,
+                             const MossFfiDemand *demand,
+                             guint64 tried);
 double moss_ffi_shown_fraction (double passed_us, double predicted_us);
 
 G_END_DECLS

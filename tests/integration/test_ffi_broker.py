@@ -21,6 +21,8 @@ MOSS = os.path.join(BUILD, "session/cli/moss")
 PROVIDER = os.path.join(BUILD, "tests/integration/ffi-provider")
 CALLER = os.path.join(BUILD, "tests/integration/ffi-caller")
 SLOW = os.path.join(BUILD, "tests/integration/ffi-slow")
+BEST = os.path.join(BUILD, "tests/integration/ffi-best")
+SORT = "transform sort(application/x-moss-tensor,dtype=i32) -> application/x-moss-tensor,dtype=i32"
 UPPER = "transform upper(text/plain) -> text/plain"
 
 
@@ -88,6 +90,23 @@ def test_a_new_offer_is_measured(world):
     world.start("process:good", "1", "upper", "sort")
     wait("measuring", lambda: len(world.offer(UPPER).get("curve", [])) >= 3)
     assert world.moss("call", UPPER, data=b"abc").stdout == b"ABC"
+
+
+def test_who_is_never_called_is_tried_with_what_others_are(world):
+    """A guess from small inputs, right or wrong, would stand for ever."""
+    slow = os.path.join(world.folder, "slow")
+    with open(slow, "w", encoding="utf-8") as file:
+        file.write("40")
+    world.env["MOSS_TEST_SLOW"] = slow
+    world.start("process:lame", "1", "sort")
+    del world.env["MOSS_TEST_SLOW"]
+    world.programs.append(subprocess.Popen([BEST, "500000"], env=world.env, stdout=subprocess.DEVNULL))
+
+    def tried():
+        [lame] = [one for one in world.list_offers(SORT) if one["provider"] == "process:lame"] or [{}]
+        return any(bytes_in == 1 << 21 for bytes_in, _, _ in lame.get("curve", [])) and lame
+    assert wait("trying it", tried, 40)["calls"] == 0
+    world.programs.pop().kill()
 
 
 def test_what_was_learned_survives(world):

@@ -484,6 +484,54 @@ test_measure (void)
   g_assert_true (moss_ffi_next_measure (learners, 2, &demand, NULL, 110, 100, &measure));
 }
 
+/* Who never ran with what others are called with is tried with it once. */
+static void
+test_asked (void)
+{
+  MossFfiLearner own, other;
+  const MossFfiLearner *others[] = { &own };
+  MossFfiDemand demand = { 0 };
+
+  moss_ffi_learner_init (&own);
+  moss_ffi_learner_init (&other);
+  moss_ffi_learner_observe (&other, 1 << 20, 1e6, 1);
+  moss_ffi_demand_note (&demand, 1 << 24);
+  /* What nobody was measured with has no limit. */
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 0), ==, 0);
+  moss_ffi_learner_observe (&own, 1 << 24, 6e5, 1);
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 0), ==, 1 << 24);
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 1 << 24), ==, 0);
+  /* The size that is asked for most comes first. */
+  moss_ffi_learner_observe (&own, 1 << 12, 40, 1);
+  moss_ffi_demand_note (&demand, 1 << 12);
+  moss_ffi_demand_note (&demand, 1 << 12);
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 0), ==, 1 << 12);
+  moss_ffi_learner_observe (&other, 1 << 12, 400, 1);
+  moss_ffi_learner_observe_killed (&other, 1 << 24, 2e6, 1);
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 0), ==, 0);
+  /* Neither what is too big for an input that is made up, nor what takes anybody too long. */
+  moss_ffi_learner_observe (&own, 1 << 27, 1e6, 1);
+  moss_ffi_demand_note (&demand, 1 << 27);
+  moss_ffi_learner_observe (&own, 1 << 18, 31e6, 1);
+  moss_ffi_demand_note (&demand, 1 << 18);
+  g_assert_cmpuint (moss_ffi_next_asked (&other, others, 1, &demand, 0), ==, 0);
+}
+
+/* One call in a thousand that waits for the processor changes little, a change is followed. */
+static void
+test_smooth (void)
+{
+  double us = moss_ffi_smooth (0, 5, 0.25);
+
+  g_assert_cmpfloat (us, ==, 5);
+  us = moss_ffi_smooth (us, 10000, 0.25);
+  g_assert_cmpfloat (us, <, 50);
+  for (guint i = 0; i < 20; i++)
+    us = moss_ffi_smooth (us, 400, 0.25);
+  g_assert_cmpfloat_with_epsilon (us, 400, 20);
+  g_assert_cmpfloat (moss_ffi_smooth (us, 0, 0.25), ==, us);
+}
+
 static void
 add_step (MossFfiTableBuilder *builder,
           guint32 number,
@@ -688,6 +736,8 @@ main (int argc, char **argv)
   g_test_add_func ("/plan/cache-and-merge", test_plan_cache_and_merge);
   g_test_add_func ("/policy/kill", test_kill);
   g_test_add_func ("/policy/measure", test_measure);
+  g_test_add_func ("/policy/asked", test_asked);
+  g_test_add_func ("/policy/smooth", test_smooth);
   g_test_add_func ("/policy/shown-fraction", test_shown_fraction);
   return g_test_run ();
 }
