@@ -11,6 +11,7 @@ import time
 
 BROKER = "ffi-broker/broker/moss-ffi-broker"
 BEST = "tests/bench/bench-ffi-best"
+ASK = "tests/bench/bench-ffi-ask"
 TENSOR = "application/x-moss-tensor,dtype=i32"
 SORT = f"transform sort({TENSOR}) -> {TENSOR}"
 # libvips' is the last of what is asked for.
@@ -27,6 +28,7 @@ PICTURE = "tests/bench/bench-ffi-picture"  # when libvips was there to build it
 
 # What a program's line has of the thing it compares with, and what to call that.
 BASELINES = {
+    "decision": ("asked_us", "asking the broker on D-Bus"),
     "empty-call-vs-gdbus": ("theirs_us", "a GDBus call, peer to peer"),
     "memfd-16mib-vs-bare-fd": ("theirs_us", "a bare descriptor"),
     "argument-16mib-pooled-vs-fresh": ("theirs_us", "a new memfd for each call"),
@@ -34,15 +36,21 @@ BASELINES = {
     "call-best-overhead-with-broker": ("plain_ns", "the plain call"),
     "picture-job-vs-best": ("direct_us", "the best provider called directly"),
 }
+# Ratios to the best that could have been chosen.
+OF_THE_ORACLE = ("replay-total", "replay-geometric", "replay-worst", "replay-after-change", "closed-gap")
 
 
-def complete(line):
+def complete(line, asked_us):
     """With the fields that every line of build/bench has."""
     figure = json.loads(line)
-    key, name = BASELINES.get(figure["name"], (None, "the oracle"))
+    if figure["name"] == "decision":
+        figure["asked_us"] = asked_us
+    if figure["name"] in OF_THE_ORACLE:
+        figure.update(baseline=1, baseline_name="the oracle")
+    else:
+        key, name = BASELINES[figure["name"]]
+        figure.update(baseline=figure[key], baseline_name=name)
     figure.setdefault("better", "lower")
-    figure.setdefault("baseline", figure.get(key, 1))
-    figure.setdefault("baseline_name", name)
     figure.setdefault("n", figure.get("rounds", 1))
     return json.dumps(figure)
 
@@ -114,6 +122,13 @@ def run_best_with_broker(build, flags):
     return [line.replace("call-best-overhead", "call-best-overhead-with-broker") for line in lines]
 
 
+def ask_by_dbus(build, flags):
+    """Microseconds of the choice that is a question on D-Bus."""
+    [line] = run_with_broker(build, ASK, [SORT, *flags], SORT,
+                             others=[["tests/integration/ffi-provider", "process:radix", "1", "sort"]])
+    return json.loads(line)["us"]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build/dev")
@@ -128,7 +143,8 @@ def main():
     if os.path.exists(os.path.join(build, PICTURE)):
         lines += run_with_broker(build, PICTURE, flags, SHARPEN, "ffi-broker/bridges")
     lines += run_best_with_broker(build, flags)
-    lines = [complete(line) for line in lines]
+    asked_us = ask_by_dbus(build, flags)
+    lines = [complete(line, asked_us) for line in lines]
     os.makedirs(os.path.dirname(os.path.abspath(arguments.out)), exist_ok=True)
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
