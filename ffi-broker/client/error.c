@@ -58,6 +58,8 @@ moss_ffi_error_name (const GError *error)
 GError *
 moss_ffi_error_from_name (const char *name, const char *sentence)
 {
+  if (*sentence == '\0')
+    sentence = "The other side doesn't say why";
   for (guint i = 0; i < G_N_ELEMENTS (entries); i++)
     if (g_str_equal (entries[i].dbus_error_name, name))
       return g_error_new_literal (MOSS_FFI_ERROR, entries[i].error_code, sentence);
