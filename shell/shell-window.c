@@ -486,10 +486,16 @@ on_style_changed (MossShellWindow *self)
   tell_settings (self);
 }
 
+/* Two machines' desktops may stand side by side on a screen: each is called by its machine. */
 static void
-on_devices_changed (MossShellWindow *self)
+on_net_changed (MossShellWindow *self)
 {
-  moss_workspace_set_insets (self->shell.workspace, BOTTOM_INSET, END_INSET);
+  MossDBusNet1 *net = moss_net_client_get_proxy (self->shell.net);
+  const char *name = net != NULL ? moss_dbus_net1_get_device_name (net) : NULL;
+  g_autofree char *title =
+      name != NULL && *name != '\0' ? g_strdup_printf ("%s – Moss", name) : g_strdup ("Moss");
+
+  gtk_window_set_title (GTK_WINDOW (self), title);
 }
 
 static void
@@ -527,6 +533,8 @@ connect_parts (MossShellWindow *self)
   g_signal_connect (self->dock, "notifications", G_CALLBACK (on_bell), self);
   g_signal_connect_object (shell->session, "notice", G_CALLBACK (on_notice), self, 0);
   g_signal_connect_object (shell->session, "ready", G_CALLBACK (tell_settings), self,
+                           G_CONNECT_SWAPPED);
+  g_signal_connect_object (shell->net, "changed", G_CALLBACK (on_net_changed), self,
                            G_CONNECT_SWAPPED);
   g_signal_connect_object (sandboxes, "items-changed", G_CALLBACK (on_sandboxes_changed),
                            self, 0);
@@ -623,7 +631,7 @@ moss_shell_window_new (GtkApplication *application, MossStyle *style, GDBusConne
   moss_workspace_set_rail (self->shell.workspace, MOSS_RAIL (self->rail));
   moss_rail_set_models (MOSS_RAIL (self->rail), self->shell.net, self->shell.preflight);
   moss_dock_set_shell (MOSS_DOCK (self->dock), &self->shell);
-  on_devices_changed (self);
+  moss_workspace_set_insets (self->shell.workspace, BOTTOM_INSET, END_INSET);
   connect_parts (self);
   add_keys (self);
   on_style_changed (self);

@@ -5,6 +5,7 @@ The test machines' users are other accounts, so for Wayland a relay hands their 
 the compositor; for X11 a copy of the X authority file is enough."""
 import array
 import os
+import select
 import shutil
 import socket
 import sys
@@ -73,11 +74,21 @@ def x11(machine):
     return environment
 
 
+def wait_for_the_person(shells):
+    """Until Return, or until the last window is closed; where nobody can type, that alone."""
+    watched = [sys.stdin]
+    while any(shell.poll() is None for shell in shells):
+        if select.select(watched, [], [], 0.5)[0]:
+            if sys.stdin.readline():
+                return
+            watched = []
+
+
 def run(build):
     connect = wayland if os.environ.get("WAYLAND_DISPLAY") else x11
     with desks.Desk(build) as desk:
-        for machine in desk.machines():
-            machine.start("shell", ["moss-shell"], env=connect(machine))
+        shells = [machine.start("shell", ["moss-shell"], env=connect(machine))
+                  for machine in desk.machines()]
         desktop = desk.lab.machine("desktop")
         # The largest first: it must not hide the others.
         for program in ("gtk4-widget-factory", "mousepad", "foot"):
@@ -87,5 +98,5 @@ def run(build):
                 print(failure)
         print("Two desktops are on your screen. Drag a window by its title bar onto the tile of the\n"
               "other machine at the right edge; Esc takes it back. Return ends the demo.")
-        sys.stdin.readline()
+        wait_for_the_person(shells)
     return 0

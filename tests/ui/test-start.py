@@ -46,6 +46,13 @@ def who_is_found_becomes_a_device_when_paired():
         desktop.wait_change(alone, "the new device's card", "110x400+1170+190", 2000)
 
 
+def window_is_called_by_its_machine():
+    with Desktop() as desktop:
+        desktop.find_window("Desktop – Moss")
+        desktop.session.terminate()
+        desktop.find_window("Moss")
+
+
 def killed_shell_finds_its_windows():
     with Desktop() as desktop:
         desktop.tell(*DEVICES)
@@ -69,4 +76,4 @@ def killed_shell_finds_its_windows():
 
 
 run(starts_alone, services_may_go_and_come, who_is_found_becomes_a_device_when_paired,
-    killed_shell_finds_its_windows)
+    window_is_called_by_its_machine, killed_shell_finds_its_windows)
