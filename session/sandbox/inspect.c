@@ -6,6 +6,7 @@
 #include "inspect.h"
 #include "error.h"
 #include "fds.h"
+#include "listeners.h"
 #include "net-mount.h"
 #include "outward.h"
 #include "sandbox-cgroup.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,26 +153,13 @@ judge_outward (Inspection *inspection, pid_t pid, int fd, const char *name)
                                               "outside", name));
 }
 
-/* In the sandbox's own root; a mount there, which might hang, counts as not gone. */
-static gboolean
-is_gone (Inspection *inspection, const char *folder)
-{
-  g_autofree char *root_path = g_strdup_printf ("/proc/%d/root", inspection->sandbox->pid);
-  moss_autofd root = open (root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_XDEV };
-  moss_autofd found = root < 0 ? -1 : syscall (SYS_openat2, root, folder, &how, sizeof how);
-
-  return root >= 0 && found < 0 && errno == ENOENT;
-}
-
-/* A restore binds it anew, and finds no place for that. */
+/* A restore binds it anew, and finds no place for that. One that was renamed is put back there. */
 static void
 judge_listener (Inspection *inspection, int fd, const char *name)
 {
   struct sockaddr_un address;
   socklen_t size = sizeof address, one = sizeof (int);
-  g_autofree char *path = NULL, *folder = NULL;
+  g_autofree char *path = NULL, *folder = NULL, *renamed = NULL;
   int listens = 0;
 
   if (getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) != 0 || !listens
@@ -181,7 +168,10 @@ judge_listener (Inspection *inspection, int fd, const char *name)
     return;
   path = g_strndup (address.sun_path, size - G_STRUCT_OFFSET (struct sockaddr_un, sun_path));
   folder = g_path_get_dirname (path);
-  if (is_gone (inspection, folder))
+  if (!moss_listeners_is_gone (inspection->sandbox, folder))
+    return;
+  renamed = moss_listeners_dup_name (inspection->sandbox, fd);
+  if (renamed == NULL)
     add_blocker (inspection, g_strdup_printf ("%s can't travel: it listens at a socket whose "
                                               "folder is gone (%s)", name, path));
 }

@@ -17,6 +17,7 @@
 #include "image-mend.h"
 #include "image-pack.h"
 #include "layer.h"
+#include "listeners.h"
 #include "net-bind.h"
 #include "network.h"
 #include "room.h"
@@ -570,6 +571,7 @@ typedef struct
   GStrv extra_files;
   int runtime;
   ImageDir *dir;
+  GPtrArray *listeners; /* to be put back, or NULL */
   GThread *reader;
   GBytes *index;
   int content;
@@ -582,6 +584,8 @@ before_freeze (gpointer data, GError **error)
 {
   Dump *dump = data;
 
+  g_clear_pointer (&dump->listeners, g_ptr_array_unref);
+  dump->listeners = moss_listeners_find (dump->sandbox);
   if (!moss_display_detach_all (dump->sandbox->pid, error))
     return FALSE;
   moss_network_stop (dump->sandbox);
@@ -609,6 +613,7 @@ on_stopped (gpointer data, GError **error)
 {
   Dump *dump = data;
 
+  moss_listeners_put_back (dump->sandbox, dump->listeners);
   dump->reader = g_thread_new ("read-layer", read_layer_thread, dump);
   return TRUE;
 }
@@ -763,6 +768,7 @@ moss_travel_dump (MossRequest *request, GError **error)
   if (answer == NULL)
     moss_network_start (sandbox, sandbox->pid);
   forget_layer (&dump);
+  g_clear_pointer (&dump.listeners, g_ptr_array_unref);
   return answer;
 }
 

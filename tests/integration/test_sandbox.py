@@ -329,6 +329,47 @@ def test_a_listener_without_a_folder_is_said_before_a_freeze(one, other):
     one.end(name)
 
 
+RENAMER = r"""
+import os, socket
+os.mkdir("/tmp/place")
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/tmp/place/s")
+listener.listen()
+os.rename("/tmp/place/s", "/tmp/server")
+os.rmdir("/tmp/place")
+count = 0
+open("/home/moss/count", "w").write("0")
+while True:
+    caller = socket.socket(socket.AF_UNIX)
+    caller.connect("/tmp/server")
+    listener.accept()[0].close()
+    count += 1
+    open("/home/moss/count.new", "w").write(str(count))
+    os.rename("/home/moss/count.new", "/home/moss/count")
+"""
+
+
+def test_a_renamed_listener_moves(one, other):
+    """What Qt's local servers do."""
+    name = one.create("/usr/bin/python3", "-c", RENAMER)
+    one.goes_on(name)
+    assert "'blockers': <@as []>" in one.ctl("Inspect", name).stdout
+    source, target = one, other
+    for _ in range(2):
+        place = folder(one, "dump")
+        source.ctl("Dump", name, place)
+        source.ctl("Thaw", name)
+        source.goes_on(name)
+        source.ctl("Dump", name, place)
+        target.ctl("Prepare", name, place)
+        target.ctl("Restore", name, place)
+        source.end(name)
+        target.ctl("Thaw", name)
+        target.goes_on(name)
+        source, target = target, source
+    source.end(name)
+
+
 def test_strangers_stay_outside(one, other):
     assert one.ctl("List", uid=STRANGER, check=False).returncode == 4
     name = one.create("/bin/sh", "-c", LOOP)
