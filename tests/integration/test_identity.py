@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_link  # noqa: E402
@@ -164,6 +165,12 @@ def test_keyring(a, b, c):
 def test_wrong_codes(a, b, c):
     nothing = a.type_code(b, "1234 5678", check=False)
     assert nothing.returncode != 0 and "shows no code" in nothing.stderr, nothing.stderr
+    process, code = b.show_code()
+    process.terminate()  # as Ctrl-C does: what it showed is worth nothing then
+    process.communicate()
+    time.sleep(0.5)
+    gone = a.type_code(b, code, check=False)
+    assert gone.returncode != 0 and "shows no code" in gone.stderr, gone.stderr
     short = a.type_code(b, "1234", check=False)
     assert "8 digits" in short.stderr, short.stderr
     process, code = b.show_code()

@@ -70,6 +70,7 @@ end_offer (Netd *netd)
   PairingState *state = netd->pairing;
 
   g_clear_handle_id (&state->end, g_source_remove);
+  g_clear_handle_id (&state->shower, g_bus_unwatch_name);
   g_mutex_lock (&state->lock);
   g_clear_pointer (&state->offer, moss_pairing_offer_free);
   g_mutex_unlock (&state->lock);
@@ -169,6 +170,13 @@ on_offer_end (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
+/* Whoever showed the code was closed or interrupted: nobody reads it any more. */
+static void
+on_shower_vanished (GDBusConnection *bus, const char *name, gpointer data)
+{
+  end_offer (data);
+}
+
 static gboolean
 on_handle_show (MossDBusNet1 *interface, GDBusMethodInvocation *invocation, Netd *netd)
 {
@@ -198,6 +206,9 @@ on_handle_show (MossDBusNet1 *interface, GDBusMethodInvocation *invocation, Netd
   state->offer = moss_pairing_offer_new (code, g_get_monotonic_time ());
   g_mutex_unlock (&state->lock);
   state->end = g_timeout_add_seconds (MOSS_PAIRING_SECONDS, on_offer_end, netd);
+  state->shower = g_bus_watch_name_on_connection (
+      netd->bus, g_dbus_method_invocation_get_sender (invocation),
+      G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, on_shower_vanished, netd, NULL);
   moss_dbus_net1_complete_show_code (interface, invocation, shown, MOSS_PAIRING_SECONDS);
   moss_crypto_wipe (code, strlen (code));
   moss_crypto_wipe (shown, strlen (shown));

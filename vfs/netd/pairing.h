@@ -12,6 +12,7 @@ struct _PairingState
   GMutex lock;
   MossPairingOffer *offer; /* nullable */
   guint end;               /* source */
+  guint shower;            /* watch of who shows it */
   guint conversations;
   GHashTable *typed; /* address → Typed */
 };
