@@ -55,11 +55,12 @@ class Worker:
         os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
     def write_whole(self, name, text, sync):
-        fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        each = sync and len(text) < 100_000 and self.chance.random() < 0.3
+        fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | (os.O_DSYNC if each else 0), 0o600)
         try:
             for at in range(0, len(text), 200_000):
                 os.write(fd, text[at:at + 200_000])
-            if sync:
+            if sync and not each:
                 self.sync_again(fd, text)
         finally:
             os.close(fd)

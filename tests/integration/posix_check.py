@@ -577,6 +577,70 @@ def check_mmap():
     assert read("a")[:105] == b"x" * 100 + b"HELLO"
 
 
+def all_views(fd, mapped):
+    """A file as read, as mapped, as sent, and as a descriptor of its own reads it."""
+    size = os.fstat(fd).st_size
+    yield os.pread(fd, size + 1, 0)
+    yield bytes(mapped[:size])
+    sent = os.open("sent", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    os.sendfile(sent, fd, 0, size)
+    yield os.pread(sent, size + 1, 0)
+    os.close(sent)
+    yield read("new")
+
+
+def check_new_file_is_one_for_all():
+    """Who makes a file and only writes it writes the same file that others read, write and map."""
+    chance, model = random.Random(4), bytearray()
+    maker = os.open("new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    other = os.open("new", os.O_RDWR)
+    os.ftruncate(other, 40000)
+    with mmap.mmap(other, 40000) as mapped:
+        os.ftruncate(maker, 0)
+        for _ in range(150):
+            at, data = chance.randrange(20000), chance.randbytes(chance.randrange(1, 12000))
+            kind = chance.randrange(5)
+            if kind == 4:
+                os.ftruncate(maker, at)
+                model = bytearray(bytes(model).ljust(at, b"\0")[:at])
+            elif kind == 3 and at + len(data) <= len(model):
+                mapped[at:at + len(data)] = data
+                mapped.flush()
+                model[at:at + len(data)] = data
+            else:
+                os.pwrite(maker if kind < 2 else other, data, at)
+                model = model.ljust(at, b"\0")
+                model[at:at + len(data)] = data
+            for view in all_views(other, mapped):
+                assert view == model, f"{len(view)} bytes, not {len(model)}, or others"
+        os.close(maker)
+        os.pwrite(other, b"after", 10)
+        model[10:15] = b"after"
+        assert read("new") == bytes(mapped[:len(model)]) == model
+    os.close(other)
+    assert read("new") == model
+
+
+def check_new_file_is_followed():
+    """Whoever reads what another writes sees whole lines up to the size, never zeros."""
+    pid = os.fork()
+    if pid == 0:
+        fd = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        for number in range(4000):
+            os.write(fd, b"%011d\n" % number)
+        os._exit(0)
+    text, ended = b"", False
+    while not os.path.exists("log"):
+        time.sleep(0.001)
+    fd = os.open("log", os.O_RDONLY)
+    while not ended:
+        ended = os.waitpid(pid, os.WNOHANG)[0] != 0
+        text += os.pread(fd, os.fstat(fd).st_size - len(text), len(text))
+    os.close(fd)
+    assert text == b"".join(b"%011d\n" % number for number in range(4000))
+    assert read("log") == text
+
+
 def check_random_io():
     """Reads, writes, maps and truncates at random against the same done in memory."""
     for seed in range(4):

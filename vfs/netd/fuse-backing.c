@@ -10,7 +10,11 @@
  * other must have it open so, by the same id; and none may start while it is open the other way.
  * So a writer that comes while readers have it writes the file itself, and its content is taken
  * into the tree at fsync, at close and, as a mapping outlives its descriptor without our hearing
- * of it, until nobody has it mapped any more. */
+ * of it, until nobody has it mapped any more.
+ *
+ * A file that is new and only written goes past the kernel's cache, as that makes two requests and
+ * more of a write that doesn't end with a page. Who opens it meanwhile goes past the cache, too:
+ * the kernel doesn't keep the two together. */
 #define G_LOG_DOMAIN "moss-netd"
 
 #include "vfs/netd/fuse-private.h"
@@ -36,6 +40,8 @@ typedef struct
   guint cached;  /* opens that go by the kernel's cache */
   guint writers; /* of these */
   guint stale;   /* the kernel's cache isn't right: one open must drop it */
+  guint direct;  /* opens that write past the kernel's cache */
+  gboolean met;  /* somebody else opened it meanwhile */
   gboolean wanted; /* being made */
 
   int fd; /* -1: none */
@@ -442,10 +448,33 @@ is_worth_it (MountBacking *backing, Backed *file)
          && S_ISREG (attr.mode) && attr.size >= SIZE_MIN && make_room (backing, attr.size);
 }
 
+/* Lock held. Whether an open is to go past the kernel's cache. */
+static gboolean
+goes_direct (Backed *file, int flags)
+{
+  gboolean direct = file->direct > 0 || (flags & FUSE_STATE_DIRECT) != 0;
+
+  file->met |= file->direct > 0;
+  file->direct += direct && (flags & O_ACCMODE) != O_RDONLY;
+  return direct;
+}
+
+/* Lock held. The last one that wrote so is gone: what others mapped may be older. */
+static void
+end_direct (Backed *file, int flags)
+{
+  if ((flags & FUSE_STATE_DIRECT) == 0 || (flags & O_ACCMODE) == O_RDONLY || file->direct == 0
+      || --file->direct > 0)
+    return;
+  file->stale |= file->met;
+  file->met = FALSE;
+}
+
 int
-backing_open (MossMount *mount, guint64 ino, int flags, gboolean *drop_cache)
+backing_open (MossMount *mount, guint64 ino, int *open_flags, gboolean *drop_cache)
 {
   MountBacking *backing = mount->backing;
+  int flags = *open_flags;
   gboolean writes = (flags & O_ACCMODE) != O_RDONLY;
   Backed *file;
   int id = 0;
@@ -454,8 +483,16 @@ backing_open (MossMount *mount, guint64 ino, int flags, gboolean *drop_cache)
   file = ensure (backing, ino);
   if (writes && file->through == 0 && !file->written)
     drop (backing, file);
+  *open_flags &= ~FUSE_STATE_DIRECT;
   if (file->fd >= 0 && file->cached == 0)
     id = go_through (file, flags);
+  else if (goes_direct (file, flags))
+    {
+      *open_flags |= FUSE_STATE_DIRECT;
+      file->cached++;
+      file->writers += writes;
+      file->heat = 0;
+    }
   else
     {
       file->cached++;
@@ -492,6 +529,7 @@ backing_close (MossMount *mount, guint64 ino, int id, int flags)
     {
       file->cached -= file->cached > 0;
       file->writers -= writes && file->writers > 0;
+      end_direct (file, flags);
     }
   g_mutex_unlock (&backing->lock);
   if (!take)
@@ -514,6 +552,9 @@ backing_resume (MossMount *mount, guint64 ino, int id, int flags)
     {
       file->cached++;
       file->writers += (flags & O_ACCMODE) != O_RDONLY;
+      if ((flags & FUSE_STATE_DIRECT) != 0)
+        goes_direct (file, flags);
+      file->met |= file->direct > 0;
     }
   else
     {

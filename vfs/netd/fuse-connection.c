@@ -21,6 +21,7 @@
 
 /* linux/fuse.h of Debian 12 is 7.38. */
 #define INIT_PASSTHROUGH (1u << (37 - 32))
+#define INIT_DIRECT_MMAP (1u << (36 - 32))
 #define INIT_ALLOW_IDMAP (1u << (40 - 32))
 #define NOTIFY_RESEND 7
 #define UNIQUE_RESEND (G_GUINT64_CONSTANT (1) << 63)
@@ -136,7 +137,8 @@ add_flags (MossMount *mount, struct fuse_init_out *init)
   if (offered == 0)
     return;
   init->flags |= FUSE_INIT_EXT;
-  init->flags2 |= (offered >> 32) & INIT_ALLOW_IDMAP;
+  init->flags2 |= (offered >> 32) & (INIT_ALLOW_IDMAP | INIT_DIRECT_MMAP);
+  mount->has_direct = ((offered >> 32) & INIT_DIRECT_MMAP) != 0 && mount->backing != NULL;
   if (((offered >> 32) & INIT_PASSTHROUGH) != 0 && mount->backing != NULL)
     {
       init->flags2 |= INIT_PASSTHROUGH;

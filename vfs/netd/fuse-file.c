@@ -45,13 +45,15 @@ fill_open (guint64 number, int flags, int backing, gboolean drop_cache, struct f
       out->open_flags |= OPEN_PASSTHROUGH;
       out->padding = backing; /* backing_id of 7.40 */
     }
+  else if ((flags & FUSE_STATE_DIRECT) != 0)
+    out->open_flags |= FOPEN_DIRECT_IO;
   else if (!drop_cache)
     out->open_flags |= FOPEN_KEEP_CACHE;
 }
 
 /* Counts an open and gives it a number. */
 static int
-open_node (MossMount *mount, fuse_ino_t node, int flags, struct fuse_open_out *out)
+open_node (MossMount *mount, fuse_ino_t node, int flags, gboolean fresh, struct fuse_open_out *out)
 {
   guint64 ino = to_ino (node), number;
   gboolean drop_cache = FALSE;
@@ -59,8 +61,10 @@ open_node (MossMount *mount, fuse_ino_t node, int flags, struct fuse_open_out *o
 
   if (result != 0)
     return result;
+  if (fresh && mount->has_direct && (flags & O_ACCMODE) == O_WRONLY)
+    flags |= FUSE_STATE_DIRECT;
   if (mount->backing != NULL)
-    backing = backing_open (mount, ino, flags, &drop_cache);
+    backing = backing_open (mount, ino, &flags, &drop_cache);
   number = fuse_state_open (mount->state, node, flags, backing);
   if (number == 0)
     {
@@ -96,7 +100,7 @@ on_open (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
   int result = 0;
 
   if (is_live (node) && !find_open (mount, &out))
-    result = open_node (mount, node, info->flags, &out);
+    result = open_node (mount, node, info->flags, FALSE, &out);
   else if (!is_live (node) && is_written (info->flags))
     result = -EROFS;
   if (result != 0)
@@ -165,11 +169,12 @@ on_create (fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode,
   struct fuse_open_out out;
   MossTreeAttr attr;
   int result = create (mount, request, parent, name, mode, &attr);
+  gboolean fresh = result == 0 && !connection_was_executed (mount, NULL);
 
   if (result == -EEXIST && S_ISREG (attr.mode))
     result = (info->flags & O_EXCL) == 0 ? 0 : connection_forgive (result, -EEXIST);
   if (result == 0 && !find_open (mount, &out))
-    result = open_node (mount, to_node (attr.ino), info->flags, &out);
+    result = open_node (mount, to_node (attr.ino), info->flags, fresh, &out);
   if (result == 0 && (info->flags & O_TRUNC) != 0)
     result = moss_tree_getattr (mount->tree, attr.ino, &attr);
   if (result == 0)
@@ -303,33 +308,69 @@ was_lost (MossMount *mount, fuse_ino_t node)
   return lost;
 }
 
+static const struct fuse_write_in *
+get_write (void)
+{
+  return (gconstpointer) (connection_request () + 1);
+}
+
 static gboolean
 kills_privileges (void)
 {
-  const struct fuse_in_header *header = connection_request ();
-  const struct fuse_write_in *in = (gconstpointer) (header + 1);
-
-  return (in->write_flags & WRITE_KILL_PRIVILEGES) != 0;
+  return (get_write ()->write_flags & WRITE_KILL_PRIVILEGES) != 0;
 }
 
-/* The kernel knows where the end is: it alone appends. */
+static int
+sync_node (MossMount *mount, fuse_ino_t node, guint64 handle)
+{
+  int result = 0;
+
+  if (is_live (node) && mount->backing != NULL)
+    result = backing_take_in (mount, to_ino (node));
+  if (is_live (node) && result == 0)
+    result = moss_tree_fsync (mount->tree, to_ino (node));
+  if (result == 0)
+    fuse_state_set_safe (mount->state, handle, TRUE);
+  if (result == 0 && was_lost (mount, node))
+    result = -EIO;
+  return result;
+}
+
+/* What goes past the kernel's cache gets here without the kernel's having looked for it. */
+static void
+drop_capability (MossMount *mount, guint64 ino)
+{
+  static const char name[] = "security.capability";
+  g_autoptr (GBytes) value = NULL;
+
+  if (moss_tree_getxattr (mount->tree, ino, name, &value) == 0)
+    moss_tree_removexattr (mount->tree, ino, name);
+}
+
+/* The kernel knows where the end is: it alone appends. Who wants each write on the disk (O_DSYNC)
+ * relies on us: the kernel syncs only what goes through its cache. */
 static void
 on_write (fuse_req_t request, fuse_ino_t node, const char *data, size_t size, off_t offset,
           struct fuse_file_info *info)
 {
   MossMount *mount = get_mount (request);
   gssize n = -EROFS;
+  int result = 0;
 
   if (is_live (node))
     n = locks_guard (mount, to_ino (node));
   if (n == 0)
     n = moss_tree_write (mount->tree, to_ino (node), data, size, offset, FALSE,
                          kills_privileges ());
+  if (n > 0 && kills_privileges ())
+    drop_capability (mount, to_ino (node));
   if (n > 0)
     fuse_state_set_safe (mount->state, info->fh,
                          size < NOTE_MAX && moss_tree_note (mount->tree, to_ino (node)) > 0);
-  if (n < 0)
-    fuse_reply_err (request, -n);
+  if (n > 0 && (get_write ()->flags & O_DSYNC) != 0)
+    result = sync_node (mount, node, info->fh);
+  if (n < 0 || result < 0)
+    fuse_reply_err (request, n < 0 ? -n : -result);
   else
     fuse_reply_write (request, n);
 }
@@ -348,18 +389,7 @@ on_flush (fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
 static void
 on_fsync (fuse_req_t request, fuse_ino_t node, int data_only, struct fuse_file_info *info)
 {
-  MossMount *mount = get_mount (request);
-  int result = 0;
-
-  if (is_live (node) && mount->backing != NULL)
-    result = backing_take_in (mount, to_ino (node));
-  if (is_live (node) && result == 0)
-    result = moss_tree_fsync (mount->tree, to_ino (node));
-  if (result == 0)
-    fuse_state_set_safe (mount->state, info->fh, TRUE);
-  if (result == 0 && was_lost (mount, node))
-    result = -EIO;
-  fuse_reply_err (request, -result);
+  fuse_reply_err (request, -sync_node (get_mount (request), node, info->fh));
 }
 
 static void

@@ -55,6 +55,7 @@ struct _MossMount
   guint64 init_unique;
   gboolean resumed;
   gboolean has_passthrough;
+  gboolean has_direct; /* what is read past the kernel's cache can be mapped all the same */
   gint stopping; /* atomic */
 
   GMutex lock;
@@ -178,8 +179,10 @@ int views_listxattr (MossMount *mount, fuse_ino_t node, GBytes **names);
 MountBacking *backing_new (MossMount *mount, const char *dir);
 void backing_free (MountBacking *backing);
 /* At an open: the id of the file that the kernel is to use, or 0. Counted until backing_close().
- * drop_cache (out): what the kernel has cached isn't right any more. */
-int backing_open (MossMount *mount, guint64 ino, int flags, gboolean *drop_cache);
+ * flags: FUSE_STATE_DIRECT: it may go past the kernel's cache, as nobody else has the file; (out)
+ * set when it is to. drop_cache (out): what the kernel has cached isn't right any more. */
+int backing_open (MossMount *mount, guint64 ino, int *flags, gboolean *drop_cache);
+/* flags: as they were after backing_open() */
 void backing_close (MossMount *mount, guint64 ino, int id, int flags);
 /* After a restart: one more that is open, by the file or (id 0) not. */
 void backing_resume (MossMount *mount, guint64 ino, int id, int flags);

@@ -31,6 +31,8 @@ typedef struct
 
 /* In the flags of a handle: bytes written by it wouldn't survive the server. */
 #define FUSE_STATE_UNSAFE (1u << 31)
+/* There, too: what goes by it doesn't go through the kernel's cache. */
+#define FUSE_STATE_DIRECT (1u << 30)
 
 typedef struct
 {

@@ -13,6 +13,7 @@
 
 #include "vfs/netd/fuse-private.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -173,13 +174,14 @@ static gboolean
 takes_long (const struct fuse_in_header *request)
 {
   const struct fuse_read_in *read = (gconstpointer) (request + 1);
+  const struct fuse_write_in *write = (gconstpointer) (request + 1);
 
   switch (request->opcode)
     {
     case FUSE_READ:
       return read->size > LONG_READ;
     case FUSE_WRITE:
-      return request->len > LONG_WRITE;
+      return request->len > LONG_WRITE || (write->flags & O_DSYNC) != 0;
     case FUSE_FSYNC:
     case FUSE_FALLOCATE:
     case FUSE_GETLK:
