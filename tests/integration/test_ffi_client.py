@@ -277,6 +277,47 @@ def test_a_function_that_fails_says_why(desk):
     desk.expect(text, "True\n")
 
 
+ODD = """from __future__ import annotations
+import sys
+import moss_ffi
+def hinted(first_name: str, loud: bool = False) -> str:
+    return first_name.upper() if loud else first_name
+moss_ffi.function("generate odd")(hinted)
+for name in ("list[str]", "bytes", "None"):
+    try:
+        exec(f"def wrong(one: {name}) -> str: pass\\nmoss_ffi.function('generate wrong')(wrong)")
+    except TypeError as error:
+        print(error, flush=True)
+for name, result in {"number": 5, "nothing": None, "array": bytearray(b"ok")}.items():
+    moss_ffi.function(f"transform odd-{name}(text/plain) -> text/plain")(lambda text, one=result: one)
+@moss_ffi.function("transform odd-end(text/plain) -> text/plain")
+def end(text):
+    sys.exit(3)
+moss_ffi.run()
+"""
+
+
+@with_desk
+def test_odd_functions_in_python(desk):
+    """Hints of any notation, defaults and results of other types; each mistake is named."""
+    desk.write("odd.py", ODD)
+    with open(desk.home + "/odd.log", "w+", encoding="utf-8") as log:
+        desk.started.append(subprocess.Popen([PYTHON, "odd.py"], cwd=desk.home, env=desk.env, stdout=log,
+                                             start_new_session=True))
+        desk.wait("the functions", lambda: "odd-end" in desk.run("moss", "fn", "list", "odd"))
+        log.seek(0)
+        assert log.read().count("generate wrong: the argument one has the hint") == 3
+    odd = "generate odd() -> application/x-moss-value,type=s"
+    assert desk.run("moss", "fn", "call", odd, "first-name=joe") == "joe\n"
+    assert desk.run("moss", "fn", "call", odd, "first-name=joe", "loud=true") == "JOE\n"
+    desk.write("text", "abc")
+    for name, said in (("number", "int is no text/plain"), ("nothing", "NoneType is no text/plain"),
+                       ("end", "SystemExit"), ("array", "ok")):
+        told = desk.run("moss", "fn", "call", f"transform odd-{name}(text/plain) -> text/plain", "text",
+                        check=False)
+        assert said in told, (name, told)
+
+
 @with_desk
 def test_the_broker_is_killed_during_a_thousand_calls(desk):
     desk.provide(REVERSE.format(pure=True, body="pass"))

@@ -16,10 +16,13 @@ options needs no signature, its type hints say it:
     def greeting(name: str) -> str:
         return "Hello " + name
 """
+import collections
+import inspect
 import os
 import re
 import sys
 import threading
+import typing
 
 import gi
 
@@ -29,11 +32,13 @@ from gi.repository import GLib, MossFfi  # noqa: E402
 HINTS = {bool: "b", int: "x", float: "d", str: "s"}
 VALUE = "application/x-moss-value"
 SHAPE = re.compile(r"^[^(]*\(([^;)]*)(?:;([^)]*))?\) -> (.*)$")
+OPTION = re.compile(r"[a-z][a-z0-9_]*")
 NEXT_MEDIA = re.compile(r",\s*(?=[a-z]+/)")
 NEXT_OPTION = re.compile(r",\s*(?=[a-z][a-z0-9-]*:)")
 
 _lock = threading.Lock()
 _provider = None
+_names = collections.Counter()
 
 
 def _parts(capability):
@@ -47,20 +52,39 @@ def _parts(capability):
     return inputs, types, match.group(3)
 
 
+def _letter(name, what, hint):
+    """The type of an option or a result that has this hint."""
+    if hint not in HINTS:
+        shown = "no type hint" if hint is inspect.Parameter.empty else f"the hint {inspect.formatannotation(hint)}"
+        known = ", ".join(one.__name__ for one in HINTS)
+        raise TypeError(f"{name}: {what} has {shown}; there are {known}. For anything else write the whole "
+                        "capability, as “transform NAME(text/plain) -> text/plain”")
+    return HINTS[hint]
+
+
 def _by_hints(name, function):
-    """ "generate greeting" of a function (name: str) -> str is
-    "generate greeting(;name:s) -> application/x-moss-value,type=s"."""
-    hints = dict(function.__annotations__)
-    result = HINTS[hints.pop("return")]
-    options = ",".join(f"{key}:{HINTS[hint]}" for key, hint in hints.items())
-    return f"{name}({';' + options if options else ''}) -> {VALUE},type={result}"
+    """ "generate greeting" of a function (name: str, loud: bool = False) -> str is
+    "generate greeting(;name:s,loud:b?) -> application/x-moss-value,type=s"."""
+    hints = typing.get_type_hints(function)
+    empty = inspect.Parameter.empty
+    options = []
+    for key, one in inspect.signature(function).parameters.items():
+        if one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY) or not OPTION.fullmatch(key):
+            raise TypeError(f"{name}: the argument {one} can't be an option: it needs a name in lower case, "
+                            "and to be given by it")
+        letter = _letter(name, f"the argument {key}", hints.get(key, empty))
+        options.append(f"{key.replace('_', '-')}:{letter}{'' if one.default is empty else '?'}")
+    result = _letter(name, "the result", hints.get("return", empty))
+    return f"{name}({';' + ','.join(options) if options else ''}) -> {VALUE},type={result}"
 
 
 def _variant(value, kind=None):
     if isinstance(value, GLib.Variant):
         return value
     if kind is None:
-        kind = next(letter for hint, letter in HINTS.items() if isinstance(value, hint))
+        kind = next((letter for hint, letter in HINTS.items() if isinstance(value, hint)), None)
+    if kind is None:
+        raise TypeError(f"{value!r} is no bool, int, float or str")
     return GLib.Variant(kind, value)
 
 
@@ -71,12 +95,16 @@ def _options(capability, given):
 
 
 def buffer(data, caps):
-    """A MossFfi.Buffer of what is one already, of bytes, or of a str."""
+    """A MossFfi.Buffer of what is one already, of a str, or of what has bytes in it."""
     if isinstance(data, MossFfi.Buffer):
         return data
     if isinstance(data, str):
         data = data.encode()
-    return MossFfi.Buffer.new(caps, GLib.Bytes.new(bytes(data)))
+    try:
+        data = bytes(memoryview(data))
+    except TypeError:  # bytes (5) would be five zeros
+        raise TypeError(f"{type(data).__name__} is no {caps}: it is to be bytes or a str") from None
+    return MossFfi.Buffer.new(caps, GLib.Bytes.new(data))
 
 
 def content(given):
@@ -138,14 +166,16 @@ def function(capability, pure=False, **attributes):
         def called(invocation, *_data):
             try:
                 _answer(invocation, text, target)
-            except Exception as error:  # the caller learns it, and the provider goes on
+            except (Exception, SystemExit) as error:  # the caller learns it, and the provider goes on
                 invocation.return_failure(MossFfi.Error.FAILED, f"{type(error).__name__}: {error}")
             else:
                 invocation.return_()
 
         about = {name.replace("_", "-"): _variant(value) for name, value in attributes.items()}
-        about.update({"pure": GLib.Variant("b", pure),
-                      "function": GLib.Variant("s", target.__name__)})
+        _names[target.__name__] += 1
+        count = _names[target.__name__]
+        label = target.__name__ if count == 1 else f"{target.__name__}-{count}"
+        about.update({"pure": GLib.Variant("b", pure), "function": GLib.Variant("s", label)})
         provider().add(text, GLib.Variant("a{sv}", about), called)
         return target
     return offer
