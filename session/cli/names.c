@@ -362,6 +362,33 @@ moss_names_find_snapshot (GVariant *list, const char *word, GError **error)
   return NULL;
 }
 
+GVariant *
+moss_names_find_snapshots (GVariant *list, const char *app)
+{
+  g_autoptr (GPtrArray) all = get_members (list);
+  g_autoptr (GPtrArray) found = filter (all, match_app, app, 0);
+
+  return g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE_VARDICT,
+                                                  (GVariant **) found->pdata, found->len));
+}
+
+GVariant *
+moss_names_find_newest (GVariant *list, const char *app, GError **error)
+{
+  g_autoptr (GVariant) snapshots = moss_names_find_snapshots (list, app);
+  g_autoptr (GPtrArray) found = get_members (snapshots);
+  GVariant *newest = found->len > 0 ? found->pdata[0] : NULL;
+
+  for (guint i = 0; i < found->len; i++)
+    {
+      if (strcmp (moss_dict_string (found->pdata[i], "id"), moss_dict_string (newest, "id")) != 0)
+        return fail_ambiguous (found, app, line_snapshot, error);
+      if (moss_dict_number (found->pdata[i], "time", 0) > moss_dict_number (newest, "time", 0))
+        newest = found->pdata[i];
+    }
+  return newest != NULL ? g_variant_ref (newest) : NULL;
+}
+
 /* ---- with the list fetched ----------------------------------------------------------- */
 
 GVariant *

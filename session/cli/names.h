@@ -28,6 +28,10 @@ GVariant *moss_names_find_sandbox (GVariant *list, const char *word, MossPrefer 
 GVariant *moss_names_find_device (GVariant *list, const char *word, GError **error);
 /* By id, its first letters, or its label. */
 GVariant *moss_names_find_snapshot (GVariant *list, const char *word, GError **error);
+/* Those (aa{sv}) of apps that are called so, also of apps that are gone. */
+GVariant *moss_names_find_snapshots (GVariant *list, const char *app);
+/* The newest of them; NULL, with the error set only when they are of several apps. */
+GVariant *moss_names_find_newest (GVariant *list, const char *app, GError **error);
 
 /* What a sandbox is called in a sentence, cleaned; free with g_free(). */
 char *moss_names_call_sandbox (GVariant *sandbox);

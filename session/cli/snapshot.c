@@ -106,13 +106,21 @@ static GVariant *
 list_of (const char *word, GError **error)
 {
   g_autoptr (GVariant) sandbox = NULL;
+  g_autoptr (GVariant) list = NULL;
+  g_autoptr (GVariant) found = NULL;
+  g_autoptr (GError) unknown = NULL;
 
-  if (word == NULL)
-    return moss_cli_list_snapshots (NULL, error);
-  sandbox = moss_cli_find_sandbox (word, MOSS_PREFER_LIVE, error);
-  if (sandbox == NULL)
-    return NULL;
-  return moss_cli_list_snapshots (moss_dict_string (sandbox, "id"), error);
+  if (word != NULL)
+    sandbox = moss_cli_find_sandbox (word, MOSS_PREFER_LIVE, &unknown);
+  list = moss_cli_list_snapshots (sandbox != NULL ? moss_dict_string (sandbox, "id") : NULL,
+                                  error);
+  if (word == NULL || sandbox != NULL || list == NULL)
+    return g_steal_pointer (&list);
+  found = moss_names_find_snapshots (list, word); /* an app's snapshots outlive it */
+  if (g_variant_n_children (found) > 0)
+    return g_steal_pointer (&found);
+  g_propagate_error (error, g_steal_pointer (&unknown));
+  return NULL;
 }
 
 gboolean
@@ -169,13 +177,14 @@ find_newest (const char *sandbox, GError **error)
   return g_steal_pointer (&newest);
 }
 
-/* A snapshot, or an app and with that its newest one. */
+/* A snapshot, or an app, which may be gone, and with that its newest one. */
 static GVariant *
 find_snapshot (const char *word, GError **error)
 {
   g_autoptr (GVariant) list = moss_cli_list_snapshots (NULL, error);
   g_autoptr (GVariant) sandbox = NULL;
   g_autoptr (GError) unknown = NULL;
+  g_autoptr (GError) several = NULL;
   GVariant *snapshot;
 
   if (list == NULL)
@@ -186,8 +195,11 @@ find_snapshot (const char *word, GError **error)
   sandbox = moss_cli_find_sandbox (word, MOSS_PREFER_LIVE, NULL);
   if (sandbox != NULL)
     return find_newest (moss_dict_string (sandbox, "id"), error);
-  g_propagate_error (error, g_steal_pointer (&unknown));
-  return NULL;
+  snapshot = moss_names_find_newest (list, word, &several);
+  if (snapshot == NULL)
+    g_propagate_error (error, several != NULL ? g_steal_pointer (&several)
+                                              : g_steal_pointer (&unknown));
+  return snapshot;
 }
 
 gboolean

@@ -45,6 +45,18 @@ def test_run_and_close(machine):
     wait_gone(machine, ident)
 
 
+def test_a_closed_app_comes_back_by_its_name(machine):
+    ident = start(machine, "--", "sleep", "1000")
+    machine.moss("snapshot", ident, "kept")
+    machine.moss("close", "--force", ident)
+    hosts.wait_until("its end", lambda: ident not in sandboxes(machine))
+    assert "kept" in machine.moss("snapshots", "sleep")
+    assert machine.moss("restore", "sleep").strip() == ident
+    hosts.wait_until("it runs again", lambda: sandboxes(machine)[ident]["state"] == "running")
+    machine.moss("close", "--force", ident)
+    machine.moss("snapshots", "--delete", "kept")
+
+
 def test_program_that_does_not_exist(machine):
     before = set(sandboxes(machine))
     result = machine.run(["moss", "run", "no-such-program"], check=False)

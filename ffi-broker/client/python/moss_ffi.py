@@ -55,7 +55,8 @@ def _parts(capability):
 def _letter(name, what, hint):
     """The type of an option or a result that has this hint."""
     if hint not in HINTS:
-        shown = "no type hint" if hint is inspect.Parameter.empty else f"the hint {inspect.formatannotation(hint)}"
+        missing = hint is inspect.Parameter.empty
+        shown = "no type hint" if missing else f"the hint {inspect.formatannotation(hint)}"
         known = ", ".join(one.__name__ for one in HINTS)
         raise TypeError(f"{name}: {what} has {shown}; there are {known}. For anything else write the whole "
                         "capability, as “transform NAME(text/plain) -> text/plain”")

@@ -181,6 +181,31 @@ test_snapshot (void)
   g_assert_null (moss_names_find_snapshot (list, "", NULL));
 }
 
+/* By the app, also when that is closed; the newest one only where there is one app so called. */
+static void
+test_snapshots_of (void)
+{
+  g_autoptr (GVariant) list = parse (
+      "[{'snapshot': <'a'>, 'id': <'1'>, 'app': <'foot.desktop'>, 'time': <int64 1>},"
+      " {'snapshot': <'b'>, 'id': <'1'>, 'app': <'foot.desktop'>, 'time': <int64 3>},"
+      " {'snapshot': <'c'>, 'id': <'1'>, 'app': <'foot.desktop'>, 'time': <int64 2>},"
+      " {'snapshot': <'d'>, 'id': <'2'>, 'app': <'pad'>, 'time': <int64 1>},"
+      " {'snapshot': <'e'>, 'id': <'3'>, 'app': <'pad'>, 'time': <int64 2>}]");
+  g_autoptr (GVariant) feet = moss_names_find_snapshots (list, "foot");
+  g_autoptr (GVariant) none = moss_names_find_snapshots (list, "nobody");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) newest = moss_names_find_newest (list, "foot", &error);
+
+  g_assert_cmpuint (g_variant_n_children (feet), ==, 3);
+  g_assert_cmpuint (g_variant_n_children (none), ==, 0);
+  g_assert_no_error (error);
+  g_assert_cmpstr (moss_dict_string (newest, "snapshot"), ==, "b");
+  g_assert_null (moss_names_find_newest (list, "nobody", &error));
+  g_assert_no_error (error);
+  g_assert_null (moss_names_find_newest (list, "pad", &error));
+  g_assert_error (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_NOT_FOUND);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -194,5 +219,6 @@ main (int argc, char **argv)
   g_test_add_func ("/cli/names/device", test_device);
   g_test_add_func ("/cli/names/device-none", test_device_none);
   g_test_add_func ("/cli/names/snapshot", test_snapshot);
+  g_test_add_func ("/cli/names/snapshots-of", test_snapshots_of);
   return g_test_run ();
 }
