@@ -255,6 +255,8 @@ void queue_stop (Broker *broker);
 void running_begin (Client *client, guint64 serial, const char *what, guint64 predicted_us,
                     guint offer);
 void running_end (Client *client, guint64 serial);
+/* So much of it is done, 0 to 1. */
+void running_progress (Client *client, guint64 serial, double fraction);
 void running_client_gone (Client *client);
 gboolean running_any (Broker *broker);
 /* What is left of those of a provider that runs so many at once, until one of them ends. */

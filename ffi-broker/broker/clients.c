@@ -299,6 +299,15 @@ on_begin (Client *client, MossFfiFrame *frame)
 }
 
 static void
+on_progress (Client *client, MossFfiFrame *frame)
+{
+  double fraction;
+
+  g_variant_get (frame->body, "(d)", &fraction);
+  running_progress (client, frame->serial, fraction);
+}
+
+static void
 on_frame (MossFfiConn *conn, MossFfiFrame *frame, gpointer user_data)
 {
   Client *client = user_data;
@@ -319,6 +328,9 @@ on_frame (MossFfiConn *conn, MossFfiFrame *frame, gpointer user_data)
       break;
     case MOSS_FFI_FRAME_BEGIN:
       on_begin (client, frame);
+      break;
+    case MOSS_FFI_FRAME_PROGRESS:
+      on_progress (client, frame);
       break;
     case MOSS_FFI_FRAME_END:
       running_end (client, frame->serial);

@@ -20,6 +20,7 @@ typedef struct
   Client *client;
   char *what;
   guint64 predicted_us;
+  double fraction; /* as far as its provider said */
   gint64 started_us;
   guint offer;
 } Call;
@@ -115,20 +116,43 @@ end (Running *running, guint i)
   tell (running);
 }
 
+/* Its place in the list; the list's length: it isn't there. */
+static guint
+find (Running *running, Client *client, guint64 serial)
+{
+  guint i;
+
+  for (i = 0; i < running->calls->len; i++)
+    {
+      const Call *call = running->calls->pdata[i];
+
+      if (call->client == client && call->serial == serial)
+        break;
+    }
+  return i;
+}
+
 void
 running_end (Client *client, guint64 serial)
 {
   Running *running = client_get_broker (client)->running;
+  guint i = find (running, client, serial);
 
-  for (guint i = 0; i < running->calls->len; i++)
-    {
-      Call *call = running->calls->pdata[i];
+  if (i < running->calls->len)
+    end (running, i);
+}
 
-      if (call->client != client || call->serial != serial)
-        continue;
-      end (running, i);
-      return;
-    }
+void
+running_progress (Client *client, guint64 serial, double fraction)
+{
+  Running *running = client_get_broker (client)->running;
+  guint i = find (running, client, serial);
+  Call *call = i < running->calls->len ? running->calls->pdata[i] : NULL;
+
+  if (call == NULL || !(fraction > call->fraction && fraction <= 1))
+    return;
+  call->fraction = fraction;
+  tell (running);
 }
 
 void
@@ -173,6 +197,7 @@ describe (Broker *broker, Call *call)
   g_variant_dict_insert (&dict, "started-us", "t",
                          (guint64) (g_get_monotonic_time () - call->started_us));
   g_variant_dict_insert (&dict, "predicted-us", "t", call->predicted_us);
+  g_variant_dict_insert (&dict, "fraction", "d", call->fraction);
   return g_variant_dict_end (&dict);
 }
 

@@ -262,7 +262,7 @@ run_other (MossFfiBest *best,
   double began = now_us (), ended;
 
   result = moss_ffi_call_run (state->client, best->capability, &input, 1, NULL, own_us,
-                              NULL, NULL);
+                              NULL, NULL, NULL);
   if (result != NULL && moss_ffi_result_get_n_buffers (result) == 1)
     given = moss_ffi_buffer_get_bytes (moss_ffi_result_get_buffer (result, 0), NULL);
   if (given != NULL && g_bytes_get_size (given) <= room)

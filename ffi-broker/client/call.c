@@ -33,6 +33,7 @@ typedef struct
   guint64 bytes;
   gint64 until; /* monotonic; 0: no deadline */
   double own_us; /* what the caller would take itself; 0: it can't */
+  MossFfiTold told;
   GCancellable *cancellable;
   GPtrArray *tried; /* of texts: who was asked in vain */
   gboolean spoilt;  /* something was begun that must not be begun twice */
@@ -225,21 +226,46 @@ pass_on (GCancellable *from, gpointer to)
   g_cancellable_cancel (to);
 }
 
+/* What people see meanwhile. */
+typedef struct
+{
+  Call *call;
+  MossFfiSession *session;
+  guint64 serial; /* that the broker knows the call by; 0: it doesn't */
+} Shown;
+
+static void
+on_progress (double fraction, gpointer data)
+{
+  Shown *shown = data;
+  MossFfiTold *told = &shown->call->told;
+
+  if (!moss_ffi_told_take (told, fraction, g_get_monotonic_time ()))
+    return;
+  if (told->func)
+    told->func (told->told, told->data);
+  if (shown->serial > 0)
+    moss_ffi_session_try_tell (shown->session, MOSS_FFI_FRAME_PROGRESS, shown->serial,
+                               g_variant_new ("(d)", told->told));
+}
+
 /* Calls on @link; a long one can be seen and cancelled by people meanwhile. */
 static MossFfiResult *
 call_visibly (Call *call,
               MossFfiSession *session,
               const Step *step,
               int socket,
-              const MossFfiRequest *request,
+              MossFfiRequest *request,
               GError **error)
 {
   g_autoptr (GCancellable) either = NULL;
   g_autofree char *what = NULL;
+  Shown shown = { call, session, 0 };
   MossFfiResult *result;
-  guint64 serial;
   gulong handler = 0;
 
+  request->progress = on_progress;
+  request->progress_data = &shown;
   if (isfinite (step->predicted_us) && step->predicted_us < LONG_US)
     return moss_ffi_link_call (socket, request, call->cancellable, error);
   either = g_cancellable_new ();
@@ -247,11 +273,11 @@ call_visibly (Call *call,
     handler
         = g_cancellable_connect (call->cancellable, G_CALLBACK (pass_on), either, NULL);
   what = moss_ffi_capability_to_string (call->request);
-  serial = moss_ffi_session_begin (
+  shown.serial = moss_ffi_session_begin (
       session, what, whole_us (step->predicted_us),
       moss_ffi_table_get_offer (step->table, step->offer)->number, either);
   result = moss_ffi_link_call (socket, request, either, error);
-  moss_ffi_session_end (session, serial);
+  moss_ffi_session_end (session, shown.serial);
   if (call->cancellable)
     g_cancellable_disconnect (call->cancellable, handler);
   return result;
@@ -489,6 +515,36 @@ read_step (Call *call, MossFfiTable *table, GVariant *wire, Step *step, GError *
   return TRUE;
 }
 
+/* What a plan is predicted to take; NAN: that isn't known of each step. */
+static double
+predict_plan (GVariant *plan)
+{
+  double all_us = 0;
+
+  for (gsize i = 0; i < g_variant_n_children (plan); i++)
+    {
+      g_autoptr (GVariant) wire = g_variant_get_child_value (plan, i);
+      guint64 us = 0;
+
+      g_variant_lookup (wire, "predicted-us", "t", &us);
+      all_us += us > 0 ? us : NAN;
+    }
+  return all_us;
+}
+
+/* Step @i after what @before_us was predicted for: by that, else each is as much. */
+static void
+begin_part (Call *call, GVariant *plan, gsize i, double before_us, float step_us)
+{
+  gsize n = g_variant_n_children (plan);
+  double all_us = predict_plan (plan);
+
+  if (isnan (all_us))
+    moss_ffi_told_part (&call->told, (double)i / n, (double)(i + 1) / n);
+  else
+    moss_ffi_told_part (&call->told, before_us / all_us, (before_us + step_us) / all_us);
+}
+
 static MossFfiResult *
 run_plan (Call *call,
           MossFfiSession *session,
@@ -518,6 +574,7 @@ run_plan (Call *call,
       step.bytes = i == 0 ? call->bytes : moss_ffi_buffer_get_length (between);
       if (!read_step (call, table, wire, &step, error))
         return NULL;
+      begin_part (call, plan, i, predicted_us, step.predicted_us);
       result = call_step (call, session, &step, error);
       if (result == NULL)
         return NULL;
@@ -600,6 +657,7 @@ moss_ffi_call_run (MossFfiClient *client,
                    guint n_inputs,
                    GVariant *options,
                    double own_us,
+                   const MossFfiTold *told,
                    GCancellable *cancellable,
                    GError **error)
 {
@@ -610,6 +668,9 @@ moss_ffi_call_run (MossFfiClient *client,
                          .cancellable = cancellable };
   gint64 hope = g_get_monotonic_time () + HOPE_US;
 
+  if (told)
+    call.told = *told;
+  moss_ffi_told_part (&call.told, 0, 1);
   if (!call_init (&call, text, options, error))
     return NULL;
   for (guint round = 1;; round++)

@@ -274,7 +274,7 @@ moss_ffi_client_call (MossFfiClient *self,
 {
   g_autoptr (GVariant) held = options ? g_variant_ref_sink (options) : NULL;
 
-  return moss_ffi_call_run (self, capability, inputs, n_inputs, held, 0, cancellable,
+  return moss_ffi_call_run (self, capability, inputs, n_inputs, held, 0, NULL, cancellable,
                             error);
 }
 
@@ -283,6 +283,9 @@ typedef struct
   char *capability;
   GPtrArray *inputs;
   GVariant *options;
+  MossFfiProgress progress;
+  gpointer progress_data;
+  GDestroyNotify progress_destroy;
 } Job;
 
 static void
@@ -293,7 +296,49 @@ job_free (gpointer data)
   g_free (job->capability);
   g_ptr_array_unref (job->inputs);
   g_clear_pointer (&job->options, g_variant_unref);
+  if (job->progress_destroy)
+    job->progress_destroy (job->progress_data);
   g_free (job);
+}
+
+/* On its way to the thread that called. */
+typedef struct
+{
+  GTask *task;
+  double fraction;
+} Told;
+
+static void
+told_free (gpointer data)
+{
+  Told *told = data;
+
+  g_object_unref (told->task);
+  g_free (told);
+}
+
+static gboolean
+tell (gpointer data)
+{
+  Told *told = data;
+  Job *job = g_task_get_task_data (told->task);
+
+  if (!g_task_get_completed (told->task))
+    job->progress (told->fraction, job->progress_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+on_progress (double fraction, gpointer data)
+{
+  GTask *task = data;
+  g_autoptr (GSource) source = g_idle_source_new ();
+  Told *told = g_new (Told, 1);
+
+  *told = (Told){ g_object_ref (task), fraction };
+  g_source_set_priority (source, g_task_get_priority (task));
+  g_source_set_callback (source, tell, told, told_free);
+  g_source_attach (source, g_task_get_context (task));
 }
 
 static void
@@ -301,9 +346,10 @@ run_job (GTask *task, gpointer client, gpointer data, GCancellable *cancellable)
 {
   Job *job = data;
   GError *error = NULL;
+  MossFfiTold told = { .func = job->progress ? on_progress : NULL, .data = task };
   MossFfiResult *result = moss_ffi_call_run (
       client, job->capability, (MossFfiBuffer *const *)job->inputs->pdata,
-      job->inputs->len, job->options, 0, cancellable, &error);
+      job->inputs->len, job->options, 0, &told, cancellable, &error);
 
   if (result)
     g_task_return_pointer (task, result, (GDestroyNotify)moss_ffi_result_unref);
@@ -355,15 +401,55 @@ moss_ffi_client_call_async (MossFfiClient *self,
                             GAsyncReadyCallback callback,
                             gpointer user_data)
 {
+  moss_ffi_client_call_with_progress_async (self, capability, inputs, n_inputs, options,
+                                            cancellable, NULL, NULL, NULL, callback,
+                                            user_data);
+}
+
+/**
+ * moss_ffi_client_call_with_progress_async:
+ * @client: a client
+ * @capability: what is wanted
+ * @inputs: (array length=n_inputs) (nullable): the buffers
+ * @n_inputs: how many
+ * @options: (nullable): an a{sv}
+ * @cancellable: (nullable): gives it up
+ * @progress: (nullable) (scope notified) (closure progress_data) (destroy progress_destroy):
+ *   called in this thread's main context before @callback, ten times a second at most, when a
+ *   provider says how far it is; many never do
+ * @progress_data: for @progress
+ * @progress_destroy: (nullable): frees @progress_data
+ * @callback: (scope async) (closure user_data): called in this thread's main context
+ * @user_data: for @callback
+ *
+ * moss_ffi_client_call_async() that says how much is done: of several steps as far as they are
+ * predicted to be of the whole.
+ */
+void
+moss_ffi_client_call_with_progress_async (MossFfiClient *self,
+                                          const char *capability,
+                                          MossFfiBuffer **inputs,
+                                          guint n_inputs,
+                                          GVariant *options,
+                                          GCancellable *cancellable,
+                                          MossFfiProgress progress,
+                                          gpointer progress_data,
+                                          GDestroyNotify progress_destroy,
+                                          GAsyncReadyCallback callback,
+                                          gpointer user_data)
+{
   GTask *task = g_task_new (self, cancellable, callback, user_data);
   Job *job = g_new0 (Job, 1);
 
+  job->progress = progress;
+  job->progress_data = progress_data;
+  job->progress_destroy = progress_destroy;
   job->capability = g_strdup (capability);
   job->options = options ? g_variant_ref_sink (options) : NULL;
   job->inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)moss_ffi_buffer_unref);
   for (guint i = 0; i < n_inputs; i++)
     g_ptr_array_add (job->inputs, moss_ffi_buffer_ref (inputs[i]));
-  g_task_set_source_tag (task, moss_ffi_client_call_async);
+  g_task_set_source_tag (task, moss_ffi_client_call_with_progress_async);
   g_task_set_check_cancellable (task, FALSE);
   g_task_set_task_data (task, job, job_free);
   start (task);

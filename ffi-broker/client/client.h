@@ -33,6 +33,24 @@ void moss_ffi_client_call_async (MossFfiClient *client,
                                  GCancellable *cancellable,
                                  GAsyncReadyCallback callback,
                                  gpointer user_data);
+/**
+ * MossFfiProgress:
+ * @fraction: how much is done, 0 to 1; never less than before
+ * @data: what was given with it
+ */
+typedef void (*MossFfiProgress) (double fraction, gpointer data);
+
+void moss_ffi_client_call_with_progress_async (MossFfiClient *client,
+                                               const char *capability,
+                                               MossFfiBuffer **inputs,
+                                               guint n_inputs,
+                                               GVariant *options,
+                                               GCancellable *cancellable,
+                                               MossFfiProgress progress,
+                                               gpointer progress_data,
+                                               GDestroyNotify progress_destroy,
+                                               GAsyncReadyCallback callback,
+                                               gpointer user_data);
 MossFfiResult *
 moss_ffi_client_call_finish (MossFfiClient *client, GAsyncResult *result, GError **error);
 

@@ -20,11 +20,13 @@ struct _MossFfiInvocation
   GVariantDict values;
   gboolean has_values;
   gboolean answered;
+  gint64 progress_us; /* when it was last told */
 };
 
 G_DEFINE_FINAL_TYPE (MossFfiInvocation, moss_ffi_invocation, G_TYPE_OBJECT)
 
 #define MAX_CALLS 64
+#define PROGRESS_PAUSE_US (50 * 1000)
 
 static void
 forget (MossFfiInvocation *self)
@@ -306,10 +308,22 @@ moss_ffi_invocation_set_value (MossFfiInvocation *self, const char *name, GVaria
  * moss_ffi_invocation_progress:
  * @invocation: a call
  * @fraction: how much is done, 0 to 1
+ *
+ * As often as you like: the caller hears of it twenty times a second at most. Any thread.
  */
 void
 moss_ffi_invocation_progress (MossFfiInvocation *self, double fraction)
 {
+  gint64 now = g_get_monotonic_time ();
+  gboolean late;
+
+  g_mutex_lock (&self->lock);
+  late = !self->answered && now >= self->progress_us + PROGRESS_PAUSE_US;
+  if (late)
+    self->progress_us = now;
+  g_mutex_unlock (&self->lock);
+  if (!late || !(fraction >= 0 && fraction <= 1))
+    return;
   moss_ffi_caller_send (self->caller, MOSS_FFI_FRAME_PROGRESS, self->serial,
                         g_variant_new ("(d)", fraction), NULL);
 }

@@ -3,11 +3,9 @@
  * it measures one. Not a part of the public interface. */
 #pragma once
 
-#include "result.h"
+#include "client.h"
 
 G_BEGIN_DECLS
-
-typedef void (*MossFfiProgress) (double fraction, gpointer data);
 
 /* What is asked of a provider; everything is borrowed. */
 typedef struct
@@ -20,7 +18,7 @@ typedef struct
   guint64 bytes_out;  /* expected; 0 = unknown */
   gint64 deadline_us; /* from now; 0 = none */
   gboolean trusted;   /* both ends trust each other: unsealed memory may be shared */
-  MossFfiProgress progress;
+  MossFfiProgress progress; /* as often as the provider says something; any fraction 0..1 */
   gpointer progress_data;
 } MossFfiRequest;
 

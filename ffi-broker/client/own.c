@@ -101,7 +101,7 @@ moss_ffi_own_report (MossFfiSession *session,
 {
   guint64 us = (guint64)MAX (round (took_us), 1);
 
-  moss_ffi_session_try_tell (session, MOSS_FFI_FRAME_REPORT,
+  moss_ffi_session_try_tell (session, MOSS_FFI_FRAME_REPORT, 0,
                              g_variant_new ("(uttttu)", offer, bytes_in, bytes_out, us,
                                             us, (guint)MOSS_FFI_OUTCOME_DONE));
 }

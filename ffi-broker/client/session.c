@@ -245,13 +245,16 @@ moss_ffi_session_tell (MossFfiSession *session,
 
 /* As moss_ffi_session_tell(), but never waits: lost also when the broker doesn't read. */
 void
-moss_ffi_session_try_tell (MossFfiSession *session, MossFfiFrameKind kind, GVariant *body)
+moss_ffi_session_try_tell (MossFfiSession *session,
+                           MossFfiFrameKind kind,
+                           guint64 serial,
+                           GVariant *body)
 {
   g_autoptr (GVariant) held = g_variant_ref_sink (body);
   struct pollfd polled = { session->socket, POLLOUT, 0 };
 
   if (poll (&polled, 1, 0) == 1 && (polled.revents & POLLOUT) != 0)
-    moss_ffi_session_tell (session, kind, 0, held);
+    moss_ffi_session_tell (session, kind, serial, held);
 }
 
 /* Lets people see a long call, and cancel it. Gives the number it ends with. */

@@ -31,6 +31,7 @@ void moss_ffi_session_tell (MossFfiSession *session,
                             GVariant *body);
 void moss_ffi_session_try_tell (MossFfiSession *session,
                                 MossFfiFrameKind kind,
+                                guint64 serial,
                                 GVariant *body);
 guint64 moss_ffi_session_begin (MossFfiSession *session,
                                 const char *what,

@@ -28,6 +28,9 @@ typedef struct
   MossProgress progress;
   gint64 began_us;
   double predicted_us;
+  double fraction; /* shown */
+  double told;     /* by who does it; 0: nothing yet */
+  double told_us;  /* after so much time */
   guint interrupts;
   MossFfiResult *result;
   GError *error;
@@ -48,26 +51,44 @@ on_interrupt (gpointer data)
   return G_SOURCE_CONTINUE;
 }
 
+static void
+on_progress (double fraction, gpointer data)
+{
+  Doing *doing = data;
+
+  doing->told = fraction;
+  doing->told_us = g_get_monotonic_time () - doing->began_us;
+}
+
+/* What all of it will have taken: as was predicted, until whoever does it says how far it is. */
+static double
+expected_us (const Doing *doing)
+{
+  return doing->told > 0 ? doing->told_us / doing->told : doing->predicted_us;
+}
+
 static gboolean
 on_tick (gpointer data)
 {
   Doing *doing = data;
   double passed_us = g_get_monotonic_time () - doing->began_us;
-  double left_us = doing->predicted_us - passed_us;
+  double left_us = expected_us (doing) - passed_us;
+  double fraction = doing->told > 0 ? doing->told
+                                    : moss_ffi_shown_fraction (passed_us, doing->predicted_us);
   g_autofree char *time = moss_text_duration (MAX (left_us, 0) / 1000);
   g_autofree char *text = NULL;
 
   if (passed_us < UNSEEN_US || doing->interrupts > 0)
     return G_SOURCE_CONTINUE;
-  if (doing->predicted_us <= 0)
+  doing->fraction = MAX (doing->fraction, fraction);
+  if (expected_us (doing) <= 0)
     text = g_strdup (_ ("not measured yet"));
   else if (left_us <= 0)
     text = g_strdup (_ ("longer than expected"));
   else
     /* Translators: a duration, as in “0.3 s left” */
     text = g_strdup_printf (_ ("%s left"), time);
-  moss_progress_update (&doing->progress,
-                        moss_ffi_shown_fraction (passed_us, doing->predicted_us), text);
+  moss_progress_update (&doing->progress, doing->fraction, text);
   return G_SOURCE_CONTINUE;
 }
 
@@ -126,9 +147,9 @@ run (Doing *doing, MossFfiClient *client)
   doing->cancellable = g_cancellable_new ();
   doing->loop = g_main_loop_new (NULL, FALSE);
   doing->began_us = g_get_monotonic_time ();
-  moss_ffi_client_call_async (client, doing->request, (MossFfiBuffer **) doing->inputs->pdata,
-                              doing->inputs->len, doing->values, doing->cancellable, on_done,
-                              doing);
+  moss_ffi_client_call_with_progress_async (
+      client, doing->request, (MossFfiBuffer **) doing->inputs->pdata, doing->inputs->len,
+      doing->values, doing->cancellable, on_progress, doing, NULL, on_done, doing);
   g_main_loop_run (doing->loop);
   moss_progress_wipe (&doing->progress);
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)

@@ -177,6 +177,8 @@ static const Good says[] = {
   { MOSS_FFI_FRAME_ASK, "('convert(image/png) -> image/webp', {'quality': <'%u'>,"
                         " 'least-rank': <uint32 4294967295>, 'licence': <'\\u4e2d'>})" },
   { MOSS_FFI_FRAME_BEGIN, "('what \\u4e2d', 18446744073709551615, %u)" },
+  { MOSS_FFI_FRAME_PROGRESS, "(0.%u,)" },
+  { MOSS_FFI_FRAME_PROGRESS, "(nan,)" },
   { MOSS_FFI_FRAME_END, "()" },
   { MOSS_FFI_FRAME_ANNOUNCE, "({" ID ", 'name': <'a\\u0007\\u4e2d'>}, [{'capability':"
                              " <'transform t%u(text/plain) -> text/plain'>, " PURE "}])" },

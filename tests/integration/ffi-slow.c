@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A provider whose functions take their time and say who they are, and an app that asks for them
- * without end:
+/* A provider whose functions take their time, say how far they are and who they are, and an app
+ * that asks for them without end:
  *
  *   ffi-slow offer NAME [MS]   offers "generate turn" (pure) and "generate once" (not)
  *   ffi-slow ask FILE          writes a line for each answer: "turn 3 NAME", "once 4 error …" */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TAKES_MS 700
+#define PARTS 20
 #define VALUE "application/x-moss-value,type=s"
 
 static const char *const functions[] = { "turn", "once" };
@@ -20,7 +21,11 @@ static guint takes_ms = TAKES_MS;
 static void
 say_name (MossFfiInvocation *invocation, gpointer name)
 {
-  g_usleep (takes_ms * 1000UL);
+  for (guint i = 1; i <= PARTS; i++)
+    {
+      g_usleep (takes_ms * 1000UL / PARTS);
+      moss_ffi_invocation_progress (invocation, (double) i / PARTS);
+    }
   moss_ffi_invocation_set_value (invocation, "value", g_variant_new_string (name));
   moss_ffi_invocation_return (invocation);
 }

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -234,6 +235,33 @@ def read_terminal(terminal, word, seconds=20):
     return text
 
 
+def is_running(world, text):
+    return text in subprocess.run(
+        ["gdbus", "call", "--session", "-d", "org.moss.FunctionBroker1", "-o", "/org/moss/FunctionBroker",
+         "-m", "org.moss.FunctionBroker1.Running"], env=world.env, capture_output=True, text=True,
+        check=True).stdout
+
+
+def test_a_call_says_how_far_it_is(world):
+    """Nothing is predicted of it: whatever is shown was said by the provider."""
+    once = "generate once() -> application/x-moss-value,type=s"
+    world.programs.append(subprocess.Popen([SLOW, "offer", "tell", "4000"], env=world.env,
+                                           stderr=subprocess.DEVNULL))
+    wait("an offer", lambda: world.offer(once).get("present"))
+    terminal, end = pty.openpty()
+    with subprocess.Popen([MOSS, "fn", "call", once], env=world.env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=end) as call:
+        wait("the broker hears of it", lambda: is_running(world, "'fraction': <0.") or call.poll() == 0)
+        assert call.poll() is None
+        assert call.stdout.read() == b"tell\n" and call.wait(20) == 0
+    os.close(end)
+    shown = [int(percent) for percent in re.findall(rb"(\d+) %", read_terminal(terminal, b" %"))]
+    assert shown == sorted(shown) and any(0 < percent < 100 for percent in shown), shown
+    os.close(terminal)
+    world.programs.pop().kill()
+    wait("its end", lambda: not world.offer(once).get("present"))
+
+
 def test_a_terminal_shows_progress_and_ctrl_c_cancels(world):
     once = "generate once() -> application/x-moss-value,type=s"
     world.programs.append(subprocess.Popen([SLOW, "offer", "late", "60000"], env=world.env,
@@ -246,10 +274,7 @@ def test_a_terminal_shows_progress_and_ctrl_c_cancels(world):
     call.send_signal(signal.SIGINT)
     read_terminal(terminal, b"Cancelled")
     assert call.wait(20) == 130 and call.stdout.read() == b"", call
-    wait("the end of the call", lambda: subprocess.run(
-        ["gdbus", "call", "--session", "-d", "org.moss.FunctionBroker1", "-o", "/org/moss/FunctionBroker",
-         "-m", "org.moss.FunctionBroker1.Running"], env=world.env, capture_output=True, text=True,
-        check=True).stdout.strip() in ("([],)", "(@aa{sv} [],)"))
+    wait("the end of the call", lambda: is_running(world, "[]"))
     refused = subprocess.Popen([MOSS, "fn", "call", "image/webp", MOSS], env=world.env, stdout=end,
                                stderr=subprocess.PIPE)
     assert b"-o FILE" in refused.communicate(timeout=20)[1] and refused.returncode == 1

@@ -2,6 +2,7 @@
 /* One caller and one provider, over their socket and nothing else. What a hostile one
  * sends is sent here by hand. */
 #include "ffi-broker/client/buffer-wire.h"
+#include "ffi-broker/client/client-private.h"
 #include "ffi-broker/client/link.h"
 #include "ffi-broker/client/provider.h"
 
@@ -342,6 +343,29 @@ test_progress (Fixture *fixture, gconstpointer threads)
 
   g_assert_nonnull (result);
   g_assert_cmpfloat (fraction, ==, 0.5);
+}
+
+/* What people see never runs backwards, whatever providers say and however often. */
+static void
+test_told (void)
+{
+  MossFfiTold told = { 0 };
+
+  moss_ffi_told_part (&told, 0, 0.5);
+  g_assert_false (moss_ffi_told_take (&told, NAN, 1));
+  g_assert_false (moss_ffi_told_take (&told, -1, 1));
+  g_assert_false (moss_ffi_told_take (&told, INFINITY, 1));
+  g_assert_false (moss_ffi_told_take (&told, 0, 1));
+  g_assert_true (moss_ffi_told_take (&told, 0.5, 1));
+  g_assert_cmpfloat (told.told, ==, 0.25);
+  g_assert_false (moss_ffi_told_take (&told, 0.6, 99999));
+  g_assert_false (moss_ffi_told_take (&told, 0.4, 200000));
+  g_assert_true (moss_ffi_told_take (&told, 1, 200000));
+  g_assert_cmpfloat (told.told, ==, 0.5);
+  moss_ffi_told_part (&told, 0.5, 7);
+  g_assert_false (moss_ffi_told_take (&told, 0, 400000));
+  g_assert_true (moss_ffi_told_take (&told, 1, 400000));
+  g_assert_cmpfloat (told.told, ==, 1);
 }
 
 /* --- calls that end otherwise
@@ -810,6 +834,7 @@ main (int argc, char **argv)
   g_test_add ("/ffi/pool/used-again", Fixture, NULL, set_up_trusted, test_pool, tear_down);
   g_test_add ("/ffi/pool/given-back", Fixture, NULL, set_up_trusted, test_pool_given_back,
               tear_down);
+  g_test_add_func ("/ffi/call/told", test_told);
   g_test_add_func ("/ffi/result/changes-afterwards", test_changes_afterwards);
   g_test_add_func ("/ffi/result/bad", test_bad_results);
   g_test_add_func ("/ffi/buffer/sealed", test_sealed);
