@@ -496,11 +496,13 @@ others_are_left (MossAgentIdentity *self)
  * moss_agent_identity_leave:
  * @force: even the only device of it, with which the identity ends
  *
- * Forgets the identity, but not how far it was seen.
+ * Forgets the identity, but not how far it was seen, but for what this device alone said last.
  */
 gboolean
 moss_agent_identity_leave (MossAgentIdentity *self, gboolean force, GError **error)
 {
+  MossChainDevice mine;
+
   if (self->chain == NULL)
     return refuse (error, MOSS_AGENT_ERROR_NO_IDENTITY,
                    _ ("This device belongs to no identity yet."));
@@ -508,6 +510,9 @@ moss_agent_identity_leave (MossAgentIdentity *self, gboolean force, GError **err
     return refuse (error, MOSS_AGENT_ERROR_INVALID,
                    _ ("This is the only device of your identity: nobody could read its files "
                       "any more. If that is meant: moss identity leave --force"));
+  if (self->seen != NULL && find_myself (self, self->chain, &mine) &&
+      !moss_seen_leave (self->seen, self->chain, mine.slot, error))
+    return FALSE;
   remove_file (self, "chain");
   remove_file (self, "fork");
   g_clear_pointer (&self->chain, moss_chain_unref);

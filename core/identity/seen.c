@@ -181,9 +181,9 @@ moss_seen_check (MossSeen *seen, MossChain *chain, GError **error)
   return FALSE;
 }
 
-/* Notes @chain, durable, whatever was there. */
+/* Notes @chain up to @seq, durable, whatever was there. */
 static gboolean
-note (MossSeen *seen, MossChain *chain, GError **error)
+note (MossSeen *seen, MossChain *chain, guint32 seq, GError **error)
 {
   Entry *entry = find (seen, moss_chain_get_id (chain));
   gboolean fresh = entry == NULL;
@@ -203,8 +203,8 @@ note (MossSeen *seen, MossChain *chain, GError **error)
       memcpy (entry->id, moss_chain_get_id (chain), MOSS_HASH_BYTES);
     }
   before = *entry;
-  entry->seq = moss_chain_get_seq (chain);
-  memcpy (entry->head, moss_chain_get_head (chain), MOSS_HASH_BYTES);
+  entry->seq = seq;
+  memcpy (entry->head, moss_chain_get_hash_at (chain, seq), MOSS_HASH_BYTES);
   if (save (seen, error))
     return TRUE;
   *entry = before;
@@ -229,7 +229,7 @@ moss_seen_take (MossSeen *seen, MossChain *chain, GError **error)
   entry = find (seen, moss_chain_get_id (chain));
   if (entry != NULL && entry->seq == moss_chain_get_seq (chain))
     return TRUE;
-  return note (seen, chain, error);
+  return note (seen, chain, moss_chain_get_seq (chain), error);
 }
 
 /**
@@ -240,5 +240,28 @@ moss_seen_take (MossSeen *seen, MossChain *chain, GError **error)
 gboolean
 moss_seen_replace (MossSeen *seen, MossChain *chain, GError **error)
 {
-  return note (seen, chain, error);
+  return note (seen, chain, moss_chain_get_seq (chain), error);
+}
+
+/**
+ * moss_seen_leave:
+ * @slot: the device's, which leaves
+ *
+ * What it said last, and nobody else after it, may have reached no one, and then the others' chain
+ * goes on without it: a device that was revoked doesn't hear of that. Only what others have built
+ * on, or said, is remembered, so that it can be paired again.
+ */
+gboolean
+moss_seen_leave (MossSeen *seen, MossChain *chain, guint16 slot, GError **error)
+{
+  guint32 seq = moss_chain_get_seq (chain);
+
+  for (; seq > 0; seq--)
+    {
+      g_auto (MossStatement) statement = { 0 };
+
+      if (!moss_chain_describe (chain, seq, &statement) || statement.signer != slot)
+        break;
+    }
+  return note (seen, chain, seq, error);
 }

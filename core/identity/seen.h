@@ -15,5 +15,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MossSeen, moss_seen_free)
 gboolean moss_seen_check (MossSeen *seen, MossChain *chain, GError **error);
 gboolean moss_seen_take (MossSeen *seen, MossChain *chain, GError **error);
 gboolean moss_seen_replace (MossSeen *seen, MossChain *chain, GError **error);
+gboolean moss_seen_leave (MossSeen *seen, MossChain *chain, guint16 slot, GError **error);
 
 G_END_DECLS

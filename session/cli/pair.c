@@ -164,8 +164,10 @@ moss_cli_pair (GStrv args, const MossSealOptions *options, GError **error)
   if (*moss_dict_string (identity, "id") != '\0')
     {
       g_set_error_literal (error, MOSS_CLI_ERROR, MOSS_CLI_ERROR_USAGE,
-                           _ ("run “moss device pair” on the new device: it shows a code. Then "
-                              "type here: moss device pair WHERE, with its name or address"));
+                           _ ("this device has an identity already. To add another one, run "
+                              "“moss device pair” there: it shows a code; then type here: moss "
+                              "device pair WHERE, with its name or address. To pair this one "
+                              "anew, take it off first: moss identity leave"));
       return FALSE;
     }
   return moss_cli_seal (options, error) && show_code (net, error);

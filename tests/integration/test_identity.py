@@ -200,7 +200,7 @@ def test_pair(a, b, c):
     assert a.tree_keys() == b.tree_keys() and "uint32 1" in a.tree_keys()
     assert ID.search(a.show())[0] == ID.search(b.show())[0]
     second = b.moss("device", "pair", check=False)
-    assert second.returncode != 0 and "new device" in second.stderr
+    assert second.returncode != 0 and "identity leave" in second.stderr
 
 
 def test_stops(a, b, c):
@@ -354,6 +354,19 @@ def test_pair_again(a, b, c):
     assert only.returncode != 0 and "revoke itself" in only.stderr, only.stderr
 
 
+def test_revoked_unawares(a, b, c):
+    """One that was revoked, wasn't told and went on with its identity can still be paired again."""
+    a.moss("device", "revoke", "laptop")
+    wait_for("it is refused", lambda: "Pair again?" in b.moss("device", "list").stdout)
+    for port in range(1, 4):
+        b.moss("identity", "hosts", f"http://127.0.0.1:{port}")
+    b.moss("identity", "leave", "--force")
+    pair(a, b)
+    wait_linked(a, b)
+    assert b.tree_keys() == a.tree_keys()
+    a.moss("identity", "hosts", "none")
+
+
 def test_meddler_on_the_port(a, b, c):
     """Rubbish in every form at the port that pairs; the code still works afterwards."""
     c.stop("netd")
@@ -384,7 +397,7 @@ def test_meddler_on_the_port(a, b, c):
 
 TESTS = [test_create, test_lock, test_keyring, test_wrong_codes, test_pair, test_stops, test_third,
          test_revoke, test_refused_at_tls, test_revoked_signs, test_fork, test_rollback, test_pair_again,
-         test_meddler_on_the_port]
+         test_revoked_unawares, test_meddler_on_the_port]
 
 
 def free_ports(count):

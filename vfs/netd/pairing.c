@@ -122,6 +122,11 @@ on_shown_done (GObject *source, GAsyncResult *result, gpointer user_data)
       end_offer (netd);
       say (netd, "ended", _ ("A wrong code was typed three times. Show a new one."));
     }
+  else
+    {
+      sentence = g_strdup_printf (_ ("That pairing failed: %s"), error->message);
+      say (netd, "tried", sentence);
+    }
 }
 
 /* The chain has this device, by whatever way it came. */
