@@ -162,6 +162,17 @@ def test_what_a_file_costs_is_known_before(moss):
     assert "'pinned': <true>" in info and info.count("{}") + info.count("@a{sv} {}") >= 2, info
 
 
+def test_what_is_kept_with_its_folder(moss):
+    def net(*words):
+        return moss.run([moss.bin + "/moss", "net", *words], check=False).stderr
+
+    shell(moss, "mkdir $1/kept && echo k >$1/kept/k", HOME)
+    assert net("keep", HOME + "/kept") == ""
+    assert "with a folder" in net("keep", "--off", HOME + "/kept/k")
+    assert net("keep", "--off", HOME + "/kept") == net("keep", "--off", HOME + "/kept/k") == ""
+    assert "not below /net" in net("keep", "/etc/passwd")
+
+
 def test_git_and_its_checks(moss):
     shell(moss, "mkdir $1/work", HOME)
     assert shell(moss, MAKE, HOME + "/work").stdout.split()[-1] == "2"

@@ -3,6 +3,7 @@
  * have to look into a folder that was never opened here does so in a thread. */
 #define G_LOG_DOMAIN "moss-netd"
 
+#include "vfs/netd/files-tree.h"
 #include "vfs/netd/home.h"
 #include "vfs/netd/sync-private.h"
 
@@ -59,13 +60,6 @@ start (Netd *netd,
   work->run = run;
   g_thread_unref (g_thread_new ("files", work_thread, work));
   return TRUE;
-}
-
-static gboolean
-no_such (const char *path, GError **error)
-{
-  g_set_error (error, FILES_ERROR, FILES_ERROR_NOT_FOUND, _ ("There is no “%s”."), path);
-  return FALSE;
 }
 
 /* "/net/NAME/a" → "/a", or NULL. */
@@ -220,7 +214,7 @@ run_send (Work *work, MossTree *tree, GError **error)
       return FALSE;
     }
   if (path == NULL || moss_tree_resolve (tree, path, &attr) != 0)
-    return no_such (work->path, error);
+    return files_fail_absent (error, work->path);
   result = moss_tree_pin (tree, attr.ino, slot, TRUE);
   if (result < 0)
     {

@@ -66,10 +66,9 @@ static gboolean
 fail (GError **error, int result, const char *path)
 {
   if (result == -ENOENT || result == -ENOTDIR || result == -ESTALE)
-    g_set_error (error, FILES_ERROR, FILES_ERROR_NOT_FOUND, _ ("There is no “%s”."), path);
-  else
-    g_set_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_FAILED, "%s: %s", path,
-                 g_strerror (-result));
+    return files_fail_absent (error, path);
+  g_set_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_FAILED, "%s: %s", path,
+               g_strerror (-result));
   return FALSE;
 }
 
@@ -240,6 +239,21 @@ run_restore (MossTree *tree, Netd *netd, GVariant *parameters, GError **error)
   return result == 0 ? g_variant_new ("()") : NULL;
 }
 
+/* What is kept with a folder can't be given up by itself: said rather than passed over. */
+static gboolean
+is_kept_above (MossTree *tree, guint64 ino, const char *path, GError **error)
+{
+  MossTreeInfo info;
+
+  if (moss_tree_info (tree, ino, &info) != 0 || !info.pinned)
+    return FALSE;
+  g_set_error (error, MOSS_STORE_ERROR, MOSS_STORE_ERROR_FAILED,
+               _ ("“%s” is kept here with a folder that it is in: that one would have to be "
+                  "kept no longer."),
+               path);
+  return TRUE;
+}
+
 static GVariant *
 run_pin (MossTree *tree, Netd *netd, GVariant *parameters, GError **error)
 {
@@ -258,7 +272,7 @@ run_pin (MossTree *tree, Netd *netd, GVariant *parameters, GError **error)
       return NULL;
     }
   files_tree_changed (netd, &(MossTreeChange) { .ino = attr.ino }, 1);
-  return g_variant_new ("()");
+  return !keep && is_kept_above (tree, attr.ino, path, error) ? NULL : g_variant_new ("()");
 }
 
 /* ---- the pool ------------------------------------------------------------------------ */

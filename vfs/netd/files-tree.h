@@ -9,4 +9,7 @@ G_BEGIN_DECLS
  * waits for another answer. Takes the invocation when TRUE. */
 gboolean files_tree_answer (Netd *netd, GDBusMethodInvocation *invocation);
 
+/* files.c: there is no such path, or it is none of /net. Always FALSE. */
+gboolean files_fail_absent (GError **error, const char *path);
+
 G_END_DECLS

@@ -35,6 +35,14 @@ is_ours (const char *path)
   return strstr (path, "/../") == NULL && !g_str_has_suffix (path, "/..");
 }
 
+gboolean
+files_fail_absent (GError **error, const char *path)
+{
+  g_set_error (error, FILES_ERROR, FILES_ERROR_NOT_FOUND,
+               is_ours (path) ? _ ("There is no “%s”.") : _ ("“%s” is not below /net."), path);
+  return FALSE;
+}
+
 /* Why nothing can be done to the path here; takes the invocation. Always TRUE. */
 static gboolean
 refuse (Netd *netd, GDBusMethodInvocation *invocation, const char *path)
