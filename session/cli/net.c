@@ -80,6 +80,9 @@ print_status (MossDBusFiles1 *files, GVariant *status)
   g_autofree char *title = moss_files_view_title (&view);
   g_autofree char *detail = moss_files_view_detail (&view);
 
+  if (strcmp (view.mount_state, "none") == 0)
+    moss_cli_say (_ ("Make an identity with “moss identity create NAME”, or join one with “moss "
+                     "device pair”."));
   if (*home != '\0')
     g_print ("%s\n", clean);
   g_print (*detail != '\0' ? "%s. %s\n" : "%s\n", title, detail);

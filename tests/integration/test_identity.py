@@ -91,6 +91,8 @@ def wait_linked(a, b):
 
 def test_create(a, b, c):
     assert "no identity yet" in a.moss("identity", "show").stderr
+    nothing = a.moss("net", "status")
+    assert "No files" in nothing.stdout and "moss device pair" in nothing.stderr, nothing
     assert a.agent("TreeKeys").returncode != 0
     for name in ("../me", "me@", "@example.org", "me@example.org@example.org", "~me"):
         bad = a.moss("identity", "create", name, "--no-passphrase", check=False)
