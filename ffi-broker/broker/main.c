@@ -2,9 +2,11 @@
 /* moss-ffi-broker: the market of functions.
  *
  * Policy: any process of this user may ask, and may announce what it offers; what it says is
- * bounded, parsed, and believed only where it was measured. Calls don't come here: a caller is
- * given a socket to the provider and speaks with it alone. No provider runs in this process. Of
- * other devices only those of the same person are listened to, and only if the owner said so. */
+ * bounded, parsed, and believed only where it was measured. Calls to providers on this device
+ * don't come here: a caller is given a socket to the provider and speaks with it alone. Those to
+ * and from other devices do: their frames are checked and passed on through netd
+ * (remote-call.c, remote-serve.c). No provider runs in this process. Of other devices only those
+ * of the same person are listened to, and only if the owner said so. */
 #define G_LOG_DOMAIN "moss-ffi-broker"
 
 #include "broker.h"
