@@ -53,6 +53,24 @@ moss_format_fingerprint (const char *hex)
   return g_string_free (text, FALSE);
 }
 
+/* “Today 12:30 · before lunch”; time_us is since 1970 */
+char *
+moss_format_snapshot (const char *label, gint64 time_us)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *when = NULL;
+
+  if (time == NULL)
+    return g_strdup (*label != '\0' ? label : "?");
+  if (g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (now) &&
+      g_date_time_get_year (time) == g_date_time_get_year (now))
+    when = g_date_time_format (time, _("Today %H:%M"));
+  else
+    when = g_date_time_format (time, _("%-d %b %H:%M"));
+  return *label != '\0' ? g_strdup_printf ("%s · %s", when, label) : g_steal_pointer (&when);
+}
+
 /* The sentence of an error that came over the bus, without the bus's own words. */
 char *
 moss_format_error (const GError *error)

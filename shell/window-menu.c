@@ -242,28 +242,6 @@ moss_window_menu_new_send (MossShell *shell, MossSandbox *sandbox)
 
 /* ---- restore ------------------------------------------------------------------------- */
 
-static char *
-describe_snapshot (GVariant *fields)
-{
-  const char *label = "";
-  gint64 seconds = 0;
-  g_autoptr (GDateTime) time = NULL;
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *when = NULL;
-
-  g_variant_lookup (fields, "label", "&s", &label);
-  g_variant_lookup (fields, "time", "x", &seconds);
-  time = g_date_time_new_from_unix_local (seconds);
-  if (time == NULL)
-    return g_strdup (label);
-  if (g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (now) &&
-      g_date_time_get_year (time) == g_date_time_get_year (now))
-    when = g_date_time_format (time, _("Today %H:%M"));
-  else
-    when = g_date_time_format (time, _("%-d %b %H:%M"));
-  return *label != '\0' ? g_strdup_printf ("%s · %s", when, label) : g_steal_pointer (&when);
-}
-
 typedef struct
 {
   MossMenu *menu;
@@ -273,15 +251,19 @@ typedef struct
 static void
 add_snapshot (Listing *listing, GVariant *fields)
 {
-  g_autofree char *text = describe_snapshot (fields);
+  g_autofree char *text = NULL;
   g_autofree char *size = NULL;
-  const char *snapshot = NULL;
+  const char *snapshot = NULL, *label = "";
+  gint64 time_us = 0;
   guint64 bytes = 0;
   Target *target;
 
   if (!g_variant_lookup (fields, "snapshot", "&s", &snapshot))
     return;
   g_variant_lookup (fields, "new-bytes", "t", &bytes);
+  g_variant_lookup (fields, "label", "&s", &label);
+  g_variant_lookup (fields, "time", "x", &time_us);
+  text = moss_format_snapshot (label, time_us);
   size = moss_format_bytes (bytes);
   target = target_new (listing->target->shell, listing->target->sandbox, NULL);
   target->snapshot = g_strdup (snapshot);
@@ -350,11 +332,9 @@ static void
 fill_ended (MossMenu *menu, MossShell *shell, MossSandbox *sandbox)
 {
   if (sandbox->files > 0)
-    {
-      add (menu, shell, _("Save out…"), MOSS_KEY_SAVE_OUT, do_save_out,
-           target_new (shell, sandbox, NULL));
-      fill_restore (shell, moss_menu_add_submenu (menu, _("Restore")), sandbox);
-    }
+    add (menu, shell, _("Save out…"), MOSS_KEY_SAVE_OUT, do_save_out,
+         target_new (shell, sandbox, NULL));
+  fill_restore (shell, moss_menu_add_submenu (menu, _("Restore")), sandbox);
   add (menu, shell, _("Forget it and its files"), -1, do_discard,
        target_new (shell, sandbox, NULL));
 }

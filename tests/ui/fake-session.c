@@ -252,7 +252,8 @@ on_snapshots (MossDBusSession1 *object, GDBusMethodInvocation *invocation, const
 
       g_variant_dict_init (&dict, NULL);
       g_variant_dict_insert (&dict, "snapshot", "s", i == 0 ? "s0" : i == 1 ? "s1" : "s2");
-      g_variant_dict_insert (&dict, "time", "x", (gint64) 1795341840 - i * 3600);
+      g_variant_dict_insert (&dict, "time", "x",
+                             (1795341840 - i * 3600) * G_USEC_PER_SEC);
       g_variant_dict_insert (&dict, "new-bytes", "t", (guint64) (i + 1) * 2100000);
       g_variant_builder_add_value (&list, g_variant_dict_end (&dict));
     }

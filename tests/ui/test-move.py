@@ -100,6 +100,20 @@ def snapshot_and_restore():
         desktop.calls.expect("restore s0 copy=0")
 
 
+def what_stopped_goes_on_by_the_dock():
+    with Desktop() as desktop:
+        terminal(desktop)
+        desktop.tell("app a1 foot.desktop Terminal stored")
+        desktop.settle()
+        desktop.key("super+1")
+        desktop.settle()
+        desktop.shot("move-stopped")
+        desktop.key("Right")
+        desktop.shot("move-goes-on")
+        desktop.key("Return")
+        desktop.calls.expect("restore s0 copy=0")
+
+
 def nested_uses_other_keys():
     with Desktop(options=["--nested"]) as desktop:
         terminal(desktop)
@@ -127,4 +141,5 @@ def arrives_as_a_picture():
 
 run(dragged_to_a_device, too_short_at_the_edge_stays, escape_takes_it_back,
     a_refusal_is_a_sentence, sent_by_menu, sent_by_key, snapshot_and_restore,
+    what_stopped_goes_on_by_the_dock,
     nested_uses_other_keys, arrives_as_a_picture)

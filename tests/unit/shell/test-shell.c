@@ -137,6 +137,8 @@ test_numbers_read_well (void)
   check_text (moss_format_duration_ms (12300), "12 s");
   check_text (moss_format_bytes (0), "1 KB");
   check_text (moss_format_bytes (2100000), "2.1 MB");
+  check_text (moss_format_snapshot ("", (gint64) 86400 * G_USEC_PER_SEC + 1), "2 Jan 00:00");
+  check_text (moss_format_snapshot ("lunch", G_MAXINT64), "lunch");
   check_text (moss_format_bytes (58000000), "58 MB");
   check_text (moss_format_bytes (1200000000), "1.2 GB");
   check_text (moss_format_fingerprint ("0123456789abcdef"), "0123 4567 89ab cdef");
@@ -179,6 +181,7 @@ test_no_key_means_two_things (void)
 int
 main (int argc, char **argv)
 {
+  g_setenv ("TZ", "UTC", TRUE);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/shell/places/come-back", test_places_come_back);
   g_test_add_func ("/shell/places/fit-another-screen", test_places_fit_another_screen);
