@@ -149,7 +149,7 @@ class Place:
         if wants("create-3000"):
             self.measure("create-3000", self.create)
         if wants("untar", "ls-lR", "cat-tree", "rm-r"):
-            self.round_tree()
+            self.round_tree(names)
         if wants("git-clone", "git-status"):
             self.round_git()
         drop_caches()
@@ -171,12 +171,14 @@ class Place:
         for _ in range(3):
             self.measure("randread-cached", self.randread_cached)
 
-    def round_tree(self):
+    def round_tree(self, names):
         self.measure("untar", self.shell("tar", "-xf", self.sources + ".tar"))
         drop_caches()
-        self.measure("ls-lR", self.shell("ls", "-lR", "tree"))
-        drop_caches()
-        self.measure("cat-tree", self.shell("sh", "-c", "find tree -type f -print0 | xargs -0 cat"))
+        if "ls-lR" in names:
+            self.measure("ls-lR", self.shell("ls", "-lR", "tree"))
+            drop_caches()
+        if "cat-tree" in names:
+            self.measure("cat-tree", self.shell("sh", "-c", "find tree -type f -print0 | xargs -0 cat"))
 
     def round_git(self):
         self.measure("git-clone", self.shell("git", "clone", "-q", "--no-local",

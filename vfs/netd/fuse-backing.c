@@ -123,10 +123,11 @@ static void
 drop (MountBacking *backing, Backed *file)
 {
   MossMount *mount = backing->mount;
-  g_autofree char *path = file_path (backing, file->ino);
+  g_autofree char *path = NULL;
 
   if (file->fd < 0)
     return;
+  path = file_path (backing, file->ino);
   if (mount->hooks.close_backing != NULL)
     mount->hooks.close_backing (mount->connection, file->id, mount->user_data);
   close (file->fd);
