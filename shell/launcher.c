@@ -28,7 +28,7 @@ struct _MossLauncher
   char *query; /* casefolded */
   GAppInfoMonitor *monitor;
   gboolean stale;
-  guint to_top;
+  gboolean goes_to_top;
 };
 
 enum { LAUNCH, N_SIGNALS };
@@ -116,23 +116,30 @@ on_apps_changed (MossLauncher *self)
   self->stale = TRUE;
 }
 
-static gboolean
-on_top (gpointer data)
+static void
+on_top (MossLauncher *self, GdkFrameClock *clock)
 {
-  MossLauncher *self = data;
+  GtkScrollable *grid = GTK_SCROLLABLE (self->grid);
 
-  self->to_top = 0;
-  gtk_adjustment_set_value (gtk_scrollable_get_vadjustment (GTK_SCROLLABLE (self->grid)), 0);
-  return G_SOURCE_REMOVE;
+  g_signal_handlers_disconnect_by_func (clock, on_top, self);
+  self->goes_to_top = FALSE;
+  if (gtk_widget_get_mapped (self->grid))
+    gtk_adjustment_set_value (gtk_scrollable_get_vadjustment (grid), 0);
 }
 
 /* The grid keeps its anchor while the list changes; results begin at the top. Its layout
-   comes first. */
+   comes first: one that isn't laid out finds no row there, and complains. */
 static void
 scroll_to_top (MossLauncher *self)
 {
-  if (self->to_top == 0)
-    self->to_top = g_timeout_add_full (G_PRIORITY_LOW, 30, on_top, self, NULL);
+  GdkFrameClock *clock = gtk_widget_get_frame_clock (self->grid);
+
+  if (self->goes_to_top || clock == NULL)
+    return;
+  self->goes_to_top = TRUE;
+  g_signal_connect_object (clock, "after-paint", G_CALLBACK (on_top), self,
+                           G_CONNECT_SWAPPED);
+  gdk_frame_clock_request_phase (clock, GDK_FRAME_CLOCK_PHASE_AFTER_PAINT);
 }
 
 static void
@@ -244,7 +251,6 @@ moss_launcher_dispose (GObject *object)
 {
   MossLauncher *self = MOSS_LAUNCHER (object);
 
-  g_clear_handle_id (&self->to_top, g_source_remove);
   gtk_widget_dispose_template (GTK_WIDGET (self), MOSS_TYPE_LAUNCHER);
   g_clear_object (&self->selection);
   g_clear_object (&self->apps);
