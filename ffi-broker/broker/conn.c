@@ -256,6 +256,21 @@ keep (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial, GVariant *body, 
   return TRUE;
 }
 
+/* What others said decides how big an answer is: whoever waits for one that is too big for a frame
+ * hears that. */
+static void
+refuse (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (kind != MOSS_FFI_FRAME_RESULT && kind != MOSS_FFI_FRAME_ANSWER)
+    return;
+  g_set_error (&error, MOSS_FFI_ERROR, MOSS_FFI_ERROR_FAILED,
+               "The answer is too big: besides buffers it has more than %d bytes",
+               MOSS_FFI_FRAME_MAX);
+  moss_ffi_conn_send_error (conn, serial, error);
+}
+
 gboolean
 moss_ffi_conn_send (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial, GVariant *body,
                     const int *fds, guint n_fds)
@@ -264,6 +279,11 @@ moss_ffi_conn_send (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial, GV
 
   if (conn->end != NULL)
     return FALSE;
+  if (g_variant_get_size (held) > MOSS_FFI_FRAME_MAX - MOSS_FFI_FRAME_HEAD)
+    {
+      refuse (conn, kind, serial);
+      return FALSE;
+    }
   if (conn->waiting.length > 0 || !has_room (conn))
     return keep (conn, kind, serial, held, fds, n_fds);
   return send_now (conn, kind, serial, held, fds, n_fds);
@@ -272,9 +292,10 @@ moss_ffi_conn_send (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial, GV
 void
 moss_ffi_conn_send_error (MossFfiConn *conn, guint64 serial, const GError *error)
 {
+  g_autofree char *sentence = moss_ffi_error_sentence (error);
+
   moss_ffi_conn_send (conn, MOSS_FFI_FRAME_ERROR, serial,
-                      g_variant_new ("(ss)", moss_ffi_error_name (error), error->message), NULL,
-                      0);
+                      g_variant_new ("(ss)", moss_ffi_error_name (error), sentence), NULL, 0);
 }
 
 int

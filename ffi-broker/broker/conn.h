@@ -23,7 +23,8 @@ void moss_ffi_conn_free (MossFfiConn *conn);
 /* Hangs up at the next turn of the loop, `ended` is called then. */
 void moss_ffi_conn_hang_up (MossFfiConn *conn, const char *why);
 
-/* FALSE: the peer is gone or full, and will be hung up on. Takes a floating body. */
+/* FALSE: the peer is gone or full, and will be hung up on; or the body is too big, which whoever
+ * waits for it as a result is told. Takes a floating body. */
 gboolean moss_ffi_conn_send (MossFfiConn *conn, MossFfiFrameKind kind, guint64 serial,
                              GVariant *body, const int *fds, guint n_fds);
 void moss_ffi_conn_send_error (MossFfiConn *conn, guint64 serial, const GError *error);

@@ -197,11 +197,12 @@ on_connected (int socket, const GError *error, gpointer user_data)
       answer (served, NULL, cause);
       return;
     }
-  moss_ffi_conn_send (served->conn, MOSS_FFI_FRAME_CALL, 1,
-                      g_variant_new ("(ss@a{sv}@a" MOSS_FFI_BUFFER_TYPE "a{sv})",
-                                     served->function, served->caps, served->options, wire,
-                                     NULL),
-                      fds.fds, fds.n_fds);
+  if (!moss_ffi_conn_send (served->conn, MOSS_FFI_FRAME_CALL, 1,
+                           g_variant_new ("(ss@a{sv}@a" MOSS_FFI_BUFFER_TYPE "a{sv})",
+                                          served->function, served->caps, served->options, wire,
+                                          NULL),
+                           fds.fds, fds.n_fds))
+    fail (served, MOSS_FFI_ERROR_INVALID, "the call is too big, besides its buffers");
 }
 
 static void

@@ -46,6 +46,13 @@ peer_free (gpointer data)
   g_free (peer);
 }
 
+/* As a device says it, which needn't be a number at all. */
+static double
+read_load (double said)
+{
+  return said > 0 ? MIN (said, 1) : 0;
+}
+
 Peer *
 remote_get_peer (Remote *remote, const char *device)
 {
@@ -337,7 +344,7 @@ take_statement (Peer *peer, GVariant *body, GError **error)
     return refuse (error, "a statement of offers is old or too long");
   peer->newest = sequence;
   peer->heard_us = g_get_monotonic_time ();
-  peer->load = CLAMP (load, 0, 1);
+  peer->load = read_load (load);
   peer->welcome = welcome;
   drop_offers (peer);
   for (gsize i = 0; welcome && i < g_variant_n_children (offers); i++)
@@ -449,7 +456,8 @@ take_device (Remote *remote, const char *id, GVariant *info)
   g_variant_lookup (info, "state", "&s", &state);
   g_variant_lookup (info, "name", "&s", &name);
   g_variant_lookup (info, "paired", "b", &paired);
-  g_variant_lookup (info, "load", "d", &peer->load);
+  if (g_variant_lookup (info, "load", "d", &peer->load))
+    peer->load = read_load (peer->load);
   g_clear_pointer (&peer->info, g_variant_unref);
   peer->info = g_variant_ref (info);
   g_free (peer->name);

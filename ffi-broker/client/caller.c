@@ -94,16 +94,8 @@ moss_ffi_caller_send (MossFfiCaller *caller,
 void
 moss_ffi_caller_send_error (MossFfiCaller *caller, guint64 serial, const GError *error)
 {
-  g_autofree char *sentence = g_utf8_make_valid (error->message, -1);
+  g_autofree char *sentence = moss_ffi_error_sentence (error);
 
-  if (strlen (sentence) > 4096)
-    sentence[4096] = '\0';
-  if (!g_utf8_validate (sentence, -1, NULL))
-    {
-      g_autofree char *cut = g_steal_pointer (&sentence);
-
-      sentence = g_utf8_make_valid (cut, -1);
-    }
   moss_ffi_caller_send (caller, MOSS_FFI_FRAME_ERROR, serial,
                         g_variant_new ("(ss)", moss_ffi_error_name (error), sentence),
                         NULL);

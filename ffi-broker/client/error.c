@@ -66,6 +66,22 @@ moss_ffi_error_from_name (const char *name, const char *sentence)
   return g_error_new_literal (MOSS_FFI_ERROR, MOSS_FFI_ERROR_FAILED, sentence);
 }
 
+#define SENTENCE_MAX 4096
+
+/**
+ * moss_ffi_error_sentence: (skip)
+ * @error: what is to be told to another process
+ *
+ * Returns: (transfer full): its message, as text that has room in a frame
+ */
+char *
+moss_ffi_error_sentence (const GError *error)
+{
+  g_autofree char *cut = g_strndup (error->message, SENTENCE_MAX);
+
+  return g_utf8_make_valid (cut, -1);
+}
+
 /**
  * moss_ffi_fail: (skip)
  * @error: where to put it

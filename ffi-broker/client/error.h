@@ -46,6 +46,7 @@ typedef enum
 GQuark moss_ffi_error_quark (void);
 
 const char *moss_ffi_error_name (const GError *error);
+char *moss_ffi_error_sentence (const GError *error);
 GError *moss_ffi_error_from_name (const char *name, const char *sentence);
 gboolean moss_ffi_fail (GError **error, MossFfiError code, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
