@@ -151,6 +151,20 @@ def test_manual_pages():
     check_each("mandoc", ending(".1", ".5", ".8"), "-T", "lint", "-W", "error")
 
 
+def test_wrong_arguments_of_dev():
+    """Are refused before anything is installed or built."""
+    dev = os.path.join(TOP, "dev")
+    for words in (["install", "--x"], ["install", "here"], ["demo", "--kep"], ["bench", "nothing"],
+                  ["test", "nothing"], ["test", "unit", "--rounds", "3"], ["nothing"]):
+        answer = subprocess.run([dev, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                timeout=20)
+        if answer.returncode == 0 or "./dev: " not in answer.stderr:
+            raise Found([f"./dev {' '.join(words)}: {answer}"])
+    helped = subprocess.run([dev, "lint", "--help"], stdout=subprocess.PIPE, text=True, timeout=20)
+    if helped.returncode != 0 or "./dev uninstall" not in helped.stdout:
+        raise Found([f"./dev lint --help: {helped}"])
+
+
 def test_shell_scripts():
     check_each("shellcheck", [name for name in FILES if is_shell(name)], "-s", "sh")
 
