@@ -6,13 +6,17 @@
 #include <gio/gdesktopappinfo.h>
 
 /* MossAppIcon: the picture of an app from the icon theme, or, where the theme has none, its
-   first letter on a quiet colour that is always the same for this app. */
+   first letter on a quiet colour that is always the same for this app.
+
+   It draws the picture itself: a GtkImage that gets another one asks for a new size, and a tile of
+   a GtkGridView that does so while the view gives out room stays without any. */
 
 struct _MossAppIcon
 {
   GtkWidget parent_instance;
 
-  GtkWidget *image;
+  GIcon *icon;           /* NULL: the letter is shown */
+  GdkPaintable *picture; /* of the icon at this scale; NULL until it is drawn */
   GtkWidget *letter;
   int size;
 };
@@ -36,17 +40,74 @@ show_letter (MossAppIcon *self, const char *name)
   }
   hue = g_strdup_printf ("hue-%u", g_str_hash (name) % N_HUES);
   gtk_widget_set_css_classes (self->letter, (const char *[]){ "letter", hue, NULL });
-  gtk_widget_set_visible (self->letter, TRUE);
-  gtk_widget_set_visible (self->image, FALSE);
+  g_clear_object (&self->icon);
+  gtk_widget_queue_draw (GTK_WIDGET (self));
+}
+
+static GtkIconTheme *
+get_theme (MossAppIcon *self)
+{
+  return gtk_icon_theme_get_for_display (gtk_widget_get_display (GTK_WIDGET (self)));
 }
 
 static gboolean
 theme_has (MossAppIcon *self, GIcon *icon)
 {
-  GtkIconTheme *theme = gtk_icon_theme_get_for_display (
-      gtk_widget_get_display (GTK_WIDGET (self)));
+  return icon != NULL && gtk_icon_theme_has_gicon (get_theme (self), icon);
+}
 
-  return icon != NULL && gtk_icon_theme_has_gicon (theme, icon);
+/* It is looked up when it is drawn next. */
+static void
+forget_picture (MossAppIcon *self)
+{
+  g_clear_object (&self->picture);
+  gtk_widget_queue_draw (GTK_WIDGET (self));
+}
+
+static GdkPaintable *
+look_up (MossAppIcon *self)
+{
+  GtkWidget *widget = GTK_WIDGET (self);
+
+  return GDK_PAINTABLE (gtk_icon_theme_lookup_by_gicon (
+      get_theme (self), self->icon, self->size, gtk_widget_get_scale_factor (widget),
+      gtk_widget_get_direction (widget), 0));
+}
+
+static void
+draw_picture (MossAppIcon *self, GtkSnapshot *snapshot)
+{
+  GtkWidget *widget = GTK_WIDGET (self);
+  GdkRGBA ink;
+
+  gtk_snapshot_save (snapshot);
+  gtk_snapshot_translate (
+      snapshot, &GRAPHENE_POINT_INIT ((gtk_widget_get_width (widget) - self->size) / 2,
+                                      (gtk_widget_get_height (widget) - self->size) / 2));
+  if (gtk_icon_paintable_is_symbolic (GTK_ICON_PAINTABLE (self->picture)))
+    {
+      gtk_style_context_get_color (gtk_widget_get_style_context (widget), &ink);
+      gtk_symbolic_paintable_snapshot_symbolic (GTK_SYMBOLIC_PAINTABLE (self->picture), snapshot,
+                                                self->size, self->size, &ink, 1);
+    }
+  else
+    gdk_paintable_snapshot (self->picture, snapshot, self->size, self->size);
+  gtk_snapshot_restore (snapshot);
+}
+
+static void
+moss_app_icon_snapshot (GtkWidget *widget, GtkSnapshot *snapshot)
+{
+  MossAppIcon *self = MOSS_APP_ICON (widget);
+
+  if (self->icon == NULL)
+    {
+      gtk_widget_snapshot_child (widget, self->letter, snapshot);
+      return;
+    }
+  if (self->picture == NULL)
+    self->picture = look_up (self);
+  draw_picture (self, snapshot);
 }
 
 /**
@@ -62,9 +123,8 @@ moss_app_icon_set_gicon (MossAppIcon *self, GIcon *icon, const char *name)
       show_letter (self, name);
       return;
     }
-  gtk_image_set_from_gicon (GTK_IMAGE (self->image), icon);
-  gtk_widget_set_visible (self->image, TRUE);
-  gtk_widget_set_visible (self->letter, FALSE);
+  g_set_object (&self->icon, icon);
+  forget_picture (self);
 }
 
 /* Finds the icon by its name, else by the desktop file of the app, else by the app's id. */
@@ -101,7 +161,8 @@ moss_app_icon_dispose (GObject *object)
 {
   MossAppIcon *self = MOSS_APP_ICON (object);
 
-  g_clear_pointer (&self->image, gtk_widget_unparent);
+  g_clear_object (&self->icon);
+  g_clear_object (&self->picture);
   g_clear_pointer (&self->letter, gtk_widget_unparent);
   G_OBJECT_CLASS (moss_app_icon_parent_class)->dispose (object);
 }
@@ -112,6 +173,7 @@ moss_app_icon_class_init (MossAppIconClass *klass)
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
 
   G_OBJECT_CLASS (klass)->dispose = moss_app_icon_dispose;
+  widget_class->snapshot = moss_app_icon_snapshot;
   gtk_widget_class_set_layout_manager_type (widget_class, GTK_TYPE_BIN_LAYOUT);
   gtk_widget_class_set_accessible_role (widget_class, GTK_ACCESSIBLE_ROLE_PRESENTATION);
 }
@@ -119,13 +181,14 @@ moss_app_icon_class_init (MossAppIconClass *klass)
 static void
 moss_app_icon_init (MossAppIcon *self)
 {
-  self->image = gtk_image_new ();
-  gtk_widget_set_parent (self->image, GTK_WIDGET (self));
   self->letter = gtk_label_new (NULL);
   gtk_widget_set_parent (self->letter, GTK_WIDGET (self));
   gtk_widget_set_halign (self->letter, GTK_ALIGN_CENTER);
   gtk_widget_set_valign (self->letter, GTK_ALIGN_CENTER);
   gtk_widget_add_css_class (GTK_WIDGET (self), "app-icon");
+  g_signal_connect (self, "notify::scale-factor", G_CALLBACK (forget_picture), NULL);
+  g_signal_connect_object (get_theme (self), "changed", G_CALLBACK (forget_picture), self,
+                           G_CONNECT_SWAPPED);
 }
 
 /* size: pixels of the picture. */
@@ -135,7 +198,7 @@ moss_app_icon_new (int size)
   MossAppIcon *self = g_object_new (MOSS_TYPE_APP_ICON, NULL);
 
   self->size = size;
-  gtk_image_set_pixel_size (GTK_IMAGE (self->image), size);
+  gtk_widget_set_size_request (GTK_WIDGET (self), size, size);
   gtk_widget_set_size_request (self->letter, size - 2, size - 2);
   return GTK_WIDGET (self);
 }
