@@ -22,6 +22,8 @@ struct _MossFfiClient
 G_DEFINE_FINAL_TYPE (MossFfiClient, moss_ffi_client, G_TYPE_OBJECT)
 
 #define IDLE_LINKS 8 /* of a provider */
+#define AGAIN_US (2 * G_TIME_SPAN_SECOND)
+#define AGAIN_PAUSE_US (20 * G_TIME_SPAN_MILLISECOND)
 
 static void
 close_links (gpointer data)
@@ -136,13 +138,38 @@ moss_ffi_client_had_session (MossFfiClient *self)
   return self->had_session;
 }
 
+/* A broker that ends while it is greeted is soon there again, and is tried again for so long. */
+static MossFfiSession *
+open_session (MossFfiClient *self, GError **error)
+{
+  gint64 until = 0;
+
+  for (;;)
+    {
+      g_autoptr (GError) cause = NULL;
+      int fd = self->path ? moss_ffi_connect_to (self->path, &cause) : moss_ffi_connect (&cause);
+      MossFfiSession *session = fd >= 0 ? moss_ffi_session_new (fd, &cause) : NULL;
+
+      if (session != NULL)
+        return session;
+      if (fd >= 0 && until == 0)
+        until = g_get_monotonic_time () + AGAIN_US;
+      if (g_get_monotonic_time () >= until
+          || !g_error_matches (cause, MOSS_FFI_ERROR, MOSS_FFI_ERROR_LOST))
+        {
+          g_propagate_error (error, g_steal_pointer (&cause));
+          return NULL;
+        }
+      g_usleep (AGAIN_PAUSE_US);
+    }
+}
+
 /* The connection to the broker, made anew when it broke. Transfer full. */
 MossFfiSession *
 moss_ffi_client_get_session (MossFfiClient *self, GError **error)
 {
   MossFfiSession *session = moss_ffi_client_peek_session (self);
   g_autoptr (GMutexLocker) locker = NULL;
-  int fd;
 
   if (session != NULL)
     return session;
@@ -150,10 +177,7 @@ moss_ffi_client_get_session (MossFfiClient *self, GError **error)
   session = moss_ffi_client_peek_session (self);
   if (session != NULL)
     return session;
-  fd = self->path ? moss_ffi_connect_to (self->path, error) : moss_ffi_connect (error);
-  if (fd < 0)
-    return NULL;
-  session = moss_ffi_session_new (fd, error);
+  session = open_session (self, error);
   if (session != NULL)
     replace (self, session);
   return session;
