@@ -4,6 +4,7 @@
 #include "pair-dialog.h"
 
 #include "form.h"
+#include "vfs/files/host-address.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
@@ -103,9 +104,7 @@ on_add_clicked (MossPairDialog *self)
       strstr (typed, "://") == NULL ? g_strconcat ("https://", typed, NULL) : g_strdup (typed);
 
   moss_form_warn (self->warning, "");
-  if (*typed == '\0' || strpbrk (typed, " \t") != NULL || (!g_str_has_prefix (url, "https://") &&
-                         !g_str_has_prefix (url, "http://")) ||
-      !g_uri_is_valid (url, G_URI_FLAGS_NONE, NULL))
+  if (!moss_host_address_is_valid (url))
     {
       moss_form_warn (self->warning, _ ("That is not the address of a host.\n"
                                         "It looks like https://example.org"));

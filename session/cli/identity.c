@@ -7,6 +7,7 @@
 #include "table.h"
 #include "text.h"
 
+#include "vfs/files/host-address.h"
 #include "vfs/files/status.h"
 
 #include <glib/gi18n.h>
@@ -263,18 +264,6 @@ leave (gboolean force, GError **error)
           moss_cli_fail (error, MOSS_CLI_AGENT, cause));
 }
 
-static gboolean
-is_host_address (const char *url)
-{
-  g_autofree char *scheme = NULL;
-  g_autofree char *name = NULL;
-
-  return strpbrk (url, " \t\n") == NULL &&
-         g_uri_split_network (url, G_URI_FLAGS_NONE, &scheme, &name, NULL, NULL) &&
-         (strcmp (scheme, "https") == 0 || strcmp (scheme, "http") == 0) && name != NULL &&
-         *name != '\0';
-}
-
 /* urls: the hosts that keep the files of the identity from now on; "none" alone: no host. */
 static gboolean
 set_hosts (const char *const *urls, GError **error)
@@ -287,7 +276,7 @@ set_hosts (const char *const *urls, GError **error)
   if (agent == NULL)
     return FALSE;
   for (guint i = 0; !none && urls[i] != NULL; i++)
-    if (!is_host_address (urls[i]))
+    if (!moss_host_address_is_valid (urls[i]))
       {
         g_autofree char *clean = moss_text_clean (urls[i]);
 

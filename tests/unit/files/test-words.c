@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* What netd says, in words: every state, numbers at their limits, hostile texts and types. */
+#include "vfs/files/host-address.h"
 #include "vfs/files/info.h"
 #include "vfs/files/status.h"
 #include "vfs/gio/uri.h"
@@ -165,6 +166,20 @@ test_uri (void)
     }
 }
 
+static void
+test_host_address (void)
+{
+  static const char *const good[] = { "https://example.org", "http://192.0.2.1:7788",
+                                      "https://[2001:db8::1]:7788/moss" };
+  static const char *const bad[] = { "", "https://", "http://", "http://a b", "example.org",
+                                     "ftp://example.org", "http//wrong one", "https://a:b:c" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (good); i++)
+    g_assert_true (moss_host_address_is_valid (good[i]));
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    g_assert_false (moss_host_address_is_valid (bad[i]));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -176,5 +191,6 @@ main (int argc, char **argv)
   g_test_add_func ("/files/clean", test_clean);
   g_test_add_func ("/files/info", test_info);
   g_test_add_func ("/files/uri", test_uri);
+  g_test_add_func ("/files/host-address", test_host_address);
   return g_test_run ();
 }
