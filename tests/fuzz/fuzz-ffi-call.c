@@ -3,6 +3,7 @@
  * bodies: a caller that a hostile provider answers, and a provider that a hostile caller
  * calls. Whatever is let through is used to its last byte. With libFuzzer: clang
  * -fsanitize=fuzzer -DMOSS_LIBFUZZER. Without: PROGRAM [ROUNDS [SEED]] mutates good ones. */
+#include "memory.h"
 #include "mutate.h"
 
 #include "ffi-broker/client/buffer-wire.h"
@@ -16,19 +17,8 @@
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
 
-#define MEMORY 65536
 #define SERIAL 7
 #define FLAGS 2 /* bytes before a packet: what it is for, what memory comes with it */
-
-static int
-memory (int seals)
-{
-  int fd = memfd_create ("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-  if (fd < 0 || ftruncate (fd, MEMORY) < 0 || fcntl (fd, F_ADD_SEALS, seals) < 0)
-    abort ();
-  return fd;
-}
 
 static void
 use_buffer (MossFfiBuffer *buffer)

@@ -2,6 +2,7 @@
 /* What a hostile caller or provider sends: frames of calls and results with good,
  * unsealed and short memory. With libFuzzer: clang -fsanitize=fuzzer -DMOSS_LIBFUZZER.
  * Without: PROGRAM [ROUNDS [SEED]] mutates good ones. */
+#include "memory.h"
 #include "mutate.h"
 
 #include "ffi-broker/client/buffer-wire.h"
@@ -12,18 +13,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput (const guint8 *data, gsize size);
-
-#define MEMORY 65536
-
-static int
-memory (int seals)
-{
-  int fd = memfd_create ("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-  if (fd < 0 || ftruncate (fd, MEMORY) < 0 || fcntl (fd, F_ADD_SEALS, seals) < 0)
-    abort ();
-  return fd;
-}
 
 /* Whatever was let through must be readable to its last byte. */
 static void
