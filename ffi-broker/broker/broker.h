@@ -226,6 +226,12 @@ gboolean demand_is_known (const Offer *offer);
 /* Of those that may: who is to be tried with how much now; NULL: nobody. */
 Offer *demand_next (Broker *broker, DemandMay may, guint64 *bytes);
 
+/* canary-input.c: what a canary hands over. NULL: no input can be made, or an option not guessed.
+ * (transfer full), the options floating. first: (transfer full): caps of the first one. */
+GPtrArray *canary_make_inputs (const MossFfiCapability *capability, gsize size,
+                               MossFfiCaps **first, guint64 *bytes_in);
+GVariant *canary_guess_options (const MossFfiCapability *capability, const MossFfiCaps *input);
+
 /* canary.c: measures when nobody waits. */
 void canaries_start (Broker *broker);
 void canaries_stop (Broker *broker);
