@@ -317,6 +317,26 @@ test_other_identity (Fixture *f, gconstpointer suite)
   assert_text (f->tree, "/f", "of the second");
 }
 
+/* By its word files are removed: one that is damaged says nothing, and is made anew. */
+static void
+test_damaged_identity (Fixture *f, gconstpointer suite)
+{
+  static const char *const damaged[] = { "", "\n", "0", "0\n", "0\n1\n", "\n\n" };
+
+  kit_write_file (f->tree, "/f", "kept");
+  for (guint i = 0; i < G_N_ELEMENTS (damaged); i++)
+    {
+      g_autofree char *path = g_build_filename (f->device->dir, "tree", "identity", NULL);
+      g_autofree char *text = NULL;
+
+      g_assert_true (g_file_set_contents (path, damaged[i], -1, NULL));
+      reopen (f);
+      assert_text (f->tree, "/f", "kept");
+      g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+      g_assert_cmpuint (strlen (text), >, 64);
+    }
+}
+
 #define ADD(name) \
   g_test_add ("/tree/" #name "/sodium", Fixture, GUINT_TO_POINTER (MOSS_SUITE_SODIUM), \
               set_up, test_##name, tear_down); \
@@ -335,5 +355,6 @@ main (int argc, char **argv)
   ADD (versions);
   ADD (locked);
   ADD (other_identity);
+  ADD (damaged_identity);
   return g_test_run ();
 }
