@@ -53,21 +53,34 @@ moss_format_fingerprint (const char *hex)
   return g_string_free (text, FALSE);
 }
 
-/* “Today 12:30 · before lunch”; time_us is since 1970 */
+/* “Today, 12:30”; both since 1970. Free with g_free(). */
+char *
+moss_format_time (gint64 time_us, gint64 now_us)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) now = g_date_time_new_from_unix_local (now_us / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) yesterday = now != NULL ? g_date_time_add_days (now, -1) : NULL;
+
+  if (time == NULL || yesterday == NULL)
+    return g_strdup ("?");
+  if (g_date_time_get_year (time) == g_date_time_get_year (now)
+      && g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (now))
+    /* Translators: a time of today, as strftime has it */
+    return g_date_time_format (time, _ ("Today, %H:%M"));
+  if (g_date_time_get_year (time) == g_date_time_get_year (yesterday)
+      && g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (yesterday))
+    return g_date_time_format (time, _ ("Yesterday, %H:%M"));
+  if (g_date_time_get_year (time) == g_date_time_get_year (now))
+    return g_date_time_format (time, _ ("%-d %B, %H:%M"));
+  return g_date_time_format (time, _ ("%-d %B %Y, %H:%M"));
+}
+
+/* “Today, 12:30 · before lunch”; time_us is since 1970 */
 char *
 moss_format_snapshot (const char *label, gint64 time_us)
 {
-  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *when = NULL;
+  g_autofree char *when = moss_format_time (time_us, g_get_real_time ());
 
-  if (time == NULL)
-    return g_strdup (*label != '\0' ? label : "?");
-  if (g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (now) &&
-      g_date_time_get_year (time) == g_date_time_get_year (now))
-    when = g_date_time_format (time, _("Today %H:%M"));
-  else
-    when = g_date_time_format (time, _("%-d %b %H:%M"));
   return *label != '\0' ? g_strdup_printf ("%s · %s", when, label) : g_steal_pointer (&when);
 }
 

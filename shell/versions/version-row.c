@@ -3,6 +3,7 @@
 
 #include "version-row.h"
 
+#include "shell/format.h"
 #include "vfs/files/status.h"
 
 #include <glib/gi18n.h>
@@ -23,27 +24,6 @@ enum
 static guint signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (MossVersionRow, moss_version_row, GTK_TYPE_LIST_BOX_ROW)
-
-char *
-moss_version_row_make_time (gint64 time_us, gint64 now_us)
-{
-  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (time_us / G_USEC_PER_SEC);
-  g_autoptr (GDateTime) now = g_date_time_new_from_unix_local (now_us / G_USEC_PER_SEC);
-  g_autoptr (GDateTime) yesterday = now != NULL ? g_date_time_add_days (now, -1) : NULL;
-
-  if (time == NULL || yesterday == NULL)
-    return g_strdup ("?");
-  if (g_date_time_get_year (time) == g_date_time_get_year (now)
-      && g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (now))
-    /* Translators: a time of today, as strftime has it */
-    return g_date_time_format (time, _ ("Today, %H:%M"));
-  if (g_date_time_get_year (time) == g_date_time_get_year (yesterday)
-      && g_date_time_get_day_of_year (time) == g_date_time_get_day_of_year (yesterday))
-    return g_date_time_format (time, _ ("Yesterday, %H:%M"));
-  if (g_date_time_get_year (time) == g_date_time_get_year (now))
-    return g_date_time_format (time, _ ("%-d %B, %H:%M"));
-  return g_date_time_format (time, _ ("%-d %B %Y, %H:%M"));
-}
 
 /* "Laptop · 1.2 kB · on 2 hosts" */
 static char *
@@ -146,7 +126,7 @@ moss_version_row_new (GVariant *version, gboolean newest)
   MossVersionRow *self = g_object_new (MOSS_TYPE_VERSION_ROW, NULL);
   GtkWidget *box = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 8);
   g_autofree char *time =
-      moss_version_row_make_time (moss_files_get_number (version, "time"), g_get_real_time ());
+      moss_format_time (moss_files_get_number (version, "time"), g_get_real_time ());
   g_autofree char *details = describe (version);
 
   self->version = g_variant_ref (version);

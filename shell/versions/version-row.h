@@ -12,7 +12,5 @@ G_DECLARE_FINAL_TYPE (MossVersionRow, moss_version_row, MOSS, VERSION_ROW, GtkLi
 /* version: a{sv} as Files1.Versions has it. newest: it is what stands there now. */
 GtkWidget *moss_version_row_new (GVariant *version, gboolean newest);
 GVariant *moss_version_row_get_version (MossVersionRow *self);
-/* "Today, 10:24"; free with g_free(). */
-char *moss_version_row_make_time (gint64 time_us, gint64 now_us);
 
 G_END_DECLS
